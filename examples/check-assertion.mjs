@@ -1,15 +1,15 @@
-// How an application behind Postern's gateway tells Postern's requests from others, with jose.
-// docs/gateway.md says what is in the assertion.
+// How an application behind Postern's gateway recognizes Postern's requests, with jose.
+// docs/gateway.md describes the assertion.
 
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 /**
- * Makes a function that takes the header `X-Postern-Assertion` and answers its claims. It throws
- * where the header is missing, or was not signed by Postern for this application.
+ * Makes a function that takes the header `X-Postern-Assertion` and returns its claims. The function
+ * throws if the header is missing, or if Postern did not sign it for this application.
  *
- * `postern` is the public origin at which clients reach Postern, and `application` what Postern has
- * as ORIGIN_URL. `secret` is ORIGIN_ASSERTION_KEY where that is a shared secret; leave it out where
- * it is a JWK, and the public key is fetched.
+ * `postern` is the public origin at which clients reach Postern, and `application` is Postern's
+ * ORIGIN_URL. `secret` is ORIGIN_ASSERTION_KEY if that is a shared secret. Leave it out if the key
+ * is a JWK; then the public key is fetched.
  */
 export function assertionsFrom({ postern, application, secret }) {
   const key = secret

@@ -5,22 +5,24 @@ local WAY = "abns@postern"
 local TIMEOUT_MS = 10000
 local TOKEN = "token"  -- the token_name of your token app
 
--- What Postern looks at. It gets no other header of the client.
+-- The headers that Postern gets. It gets no other header of the client.
 local ASKED = {
   "authorization", "x-auth-token", "cookie", "accept",
   "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-websocket-key",
 }
 
 local HOP_BY_HOP = {
-  ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true,
+  ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true,
+  ["content-length"] = true,
 }
 
--- By these somebody can act as the user, or an application may take another path, method or caller than
--- Postern was asked about.
+-- With these, somebody could act as the user, or an application could read another path, method or
+-- caller than Postern was asked about.
 local REMOVED = {
   ["authorization"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true,
   ["x-http-method-override"] = true, ["x-method-override"] = true, ["x-http-method"] = true,
-  ["script-name"] = true, ["x-script-name"] = true, ["x-forwarded-prefix"] = true, ["destination"] = true,
+  ["script-name"] = true, ["x-script-name"] = true, ["x-forwarded-prefix"] = true,
+  ["destination"] = true,
   ["x-forwarded-uri"] = true, ["x-forwarded-method"] = true,
   ["x-original-url"] = true, ["x-original-uri"] = true, ["x-original-method"] = true,
 }
@@ -28,7 +30,8 @@ local REMOVED = {
 -- A path as most servers read it: decoded, without double slashes and dots.
 core.register_converters("plain_path", function(path)
   local parts = {}
-  local decoded = path:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  local function character(digits) return string.char(tonumber(digits, 16)) end
+  local decoded = path:gsub("%%(%x%x)", character)
   for part in decoded:gmatch("[^/]+") do
     if part == ".." then
       table.remove(parts)
@@ -59,10 +62,11 @@ local function ask(txn, path, headers)
   for _, name in ipairs(ASKED) do
     if headers[name] then told[name] = values(headers, name) end
   end
-  return core.httpclient():get({ url = POSTERN .. path, headers = told, dst = WAY, timeout = TIMEOUT_MS })
+  local request = { url = POSTERN .. path, headers = told, dst = WAY, timeout = TIMEOUT_MS }
+  return core.httpclient():get(request)
 end
 
--- Gives Postern's answer to the client, in place of the application's.
+-- Answers the client with Postern's answer instead of the application's.
 local function refuse(txn, answer)
   local reply = txn:reply()
   reply:set_status(answer.status)
@@ -84,16 +88,16 @@ local function without(list, separator, names)
   return table.concat(kept, separator)
 end
 
--- Takes from the request what the client says of itself, in every spelling that an application may take
--- for one of Postern's headers, and the credentials.
+-- Removes the credentials and the client's own identity headers, in each spelling that an
+-- application may read as one of Postern's headers.
 local function clean(txn, headers)
   for name in pairs(headers) do
     local plain = name:gsub("[^%w]", "-")
     if REMOVED[plain] or plain:find("^x%-auth%-") then txn.http:req_del_header(name) end
   end
-  -- A neighbour drops what `Connection` names, which must not be Postern's word.
+  -- A proxy drops the headers that `Connection` names, which must not be Postern's.
   txn.http:req_del_header("connection")
-  -- WebSockets, and no other protocol: by h2c a client could send requests past the questions.
+  -- WebSockets, and no other protocol: with h2c, a client could send requests past Postern.
   txn.http:req_del_header("upgrade")
   if table.concat(values(headers, "upgrade"), ","):lower() == "websocket" then
     txn.http:req_set_header("connection", "upgrade")
@@ -115,7 +119,8 @@ end
 core.register_action("postern", { "http-req" }, function(txn, path)
   local headers = txn.http:req_get_headers()
   local answer = ask(txn, path, headers)
-  if not answer or not answer.status or answer.status == 0 then return end  -- haproxy.cfg refuses it
+  -- Without an answer, haproxy.cfg refuses the request.
+  if not answer or not answer.status or answer.status == 0 then return end
   if answer.status ~= 200 then return refuse(txn, answer) end
 
   clean(txn, headers)

@@ -1,4 +1,5 @@
--- What was issued to the user before this is over, whoever issued it. Milliseconds, and always a whole second, as `iat` is.
+-- Whatever was issued to the user before this time is invalid, whoever issued it. Milliseconds,
+-- always a whole second, as `iat` is.
 ALTER TABLE users ADD COLUMN valid_from INTEGER NOT NULL DEFAULT 0;
--- When the password was last set, so that no session begins by an earlier one.
+-- When the password was last set. A session that began by an earlier password check is refused.
 ALTER TABLE users ADD COLUMN password_set_at INTEGER NOT NULL DEFAULT 0;

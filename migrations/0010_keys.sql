@@ -1,4 +1,4 @@
--- Keys for machines. A key counts by any of its secrets, of which it has one, or two while one is being replaced.
+-- Machine keys. A key has one secret, or two while one is being replaced. Each of them is accepted.
 CREATE TABLE machine_keys (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,    -- never given twice
   name       TEXT    NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE machine_key_secrets (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX machine_key_secrets_by_key ON machine_key_secrets (key_id, prefix);
 
--- How many keys there may be: of one user, and of nobody.
+-- The limits on the number of keys: per user, and for keys of nobody.
 CREATE TRIGGER machine_keys_are_bounded
 BEFORE INSERT ON machine_keys
 WHEN (SELECT COUNT(*) FROM machine_keys WHERE user_id IS NEW.user_id) >= CASE WHEN NEW.user_id IS NULL THEN 10000 ELSE 20 END
@@ -37,7 +37,7 @@ BEGIN
   SELECT RAISE(ABORT, 'too many machine keys');
 END;
 
--- What a key ends with may have ended since it was looked at.
+-- What a key ends with may have ended since the request checked it.
 CREATE TRIGGER machine_keys_have_what_they_end_with
 BEFORE INSERT ON machine_keys
 WHEN (NEW.user_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users WHERE id = NEW.user_id AND enabled = 1))
@@ -47,7 +47,8 @@ BEGIN
   SELECT RAISE(ABORT, 'maker of the machine key is gone');
 END;
 
--- Likewise who makes it: a statement of the batch compares them, and says so here.
+-- Likewise the user who creates the key: a statement of the batch compares them, and reports a
+-- difference here.
 CREATE TRIGGER machine_keys_have_a_maker_who_is_as_they_were
 BEFORE INSERT ON refusals
 WHEN NEW.rule = 'maker of the machine key is gone'
@@ -62,14 +63,14 @@ BEGIN
   SELECT RAISE(ABORT, 'two secrets of the machine key');
 END;
 
--- Whatever ends a session, or a user, ends the keys that hang on it.
+-- Whatever deletes a session or a user deletes the keys that end with it.
 CREATE TRIGGER machine_keys_end_with_their_session AFTER DELETE ON sessions
 BEGIN
   DELETE FROM machine_keys WHERE session_id = OLD.id;
 END;
 
--- A token is over when its app is disabled or has another secret, and may be over after any change. An
--- app whose secret is only encrypted anew keeps its date.
+-- A token is invalid when its app is disabled or has another secret, and may be invalid after any
+-- change of the app. Encrypting a secret again does not change modified_at.
 CREATE TRIGGER machine_keys_end_with_their_app AFTER DELETE ON token_apps
 BEGIN
   DELETE FROM machine_keys WHERE app = OLD.name;

@@ -1,13 +1,14 @@
--- Ids. A grant, a membership or an import may name an id before anybody has it. So an id that Postern
--- chooses is never one that anything refers to, and never one that was given before.
+-- Ids. A grant, a membership or an import may refer to an id before anything has it. So a chosen id
+-- is one that nothing refers to and that was never given before.
 
--- The last id that Postern chose of each kind. Ids that callers name never move it.
+-- The last id that Postern chose of each kind. Ids that callers name do not change it.
 CREATE TABLE id_counters (
   kind TEXT    PRIMARY KEY CHECK (kind IN ('user', 'group', 'department', 'service')),
   last INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Next to what exists. Ids of 2^52 and more are surely ones that callers named.
+-- The counters begin after the existing ids. Callers certainly named those of 2^52 and more, so
+-- they are not considered.
 INSERT INTO id_counters (kind, last)
 SELECT 'user', MAX(
   COALESCE((SELECT MAX(id) FROM users WHERE id BETWEEN 0 AND 4503599627370495), 0),
@@ -21,7 +22,7 @@ SELECT 'department', COALESCE(MAX(id), 0) FROM units
 INSERT INTO id_counters (kind, last)
 SELECT 'service', COALESCE(MAX(id), 0) FROM services WHERE id BETWEEN 0 AND 4503599627370495;
 
--- Ids of what was deleted. None of them is chosen again. A user's id is not given again by name
+-- The ids of deleted records. None of them is chosen again. A caller cannot give a user's id again
 -- either, unless an administrator freed it.
 CREATE TABLE past_ids (
   kind  TEXT    NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE past_ids (
   PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
--- Names of deleted users. A token creates nobody of such a name.
+-- Names of deleted users. No token creates a user with such a name.
 CREATE TABLE tombstones (
   username   TEXT    PRIMARY KEY,
   id         INTEGER NOT NULL,                     -- of the user who had the name
@@ -39,7 +40,8 @@ CREATE TABLE tombstones (
 ) WITHOUT ROWID;
 CREATE INDEX tombstones_by_id ON tombstones (id);
 
--- The Worker notes the time of its clock and who deleted them, behind this and in the same batch.
+-- After the deletion, in the same batch, the Worker writes the time of its clock and who deleted
+-- them.
 CREATE TRIGGER users_leave_a_tombstone AFTER DELETE ON users
 BEGIN
   INSERT INTO past_ids (kind, id) VALUES ('user', OLD.id)
@@ -50,7 +52,7 @@ BEGIN
       SET id = excluded.id, deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by;
 END;
 
--- No name is a user's and a deleted user's at once.
+-- A name never belongs to a user and to a tombstone at once.
 CREATE TRIGGER users_take_their_tombstone_away AFTER INSERT ON users
 BEGIN
   DELETE FROM tombstones WHERE username = NEW.username;
@@ -68,13 +70,14 @@ BEGIN
   INSERT INTO past_ids (kind, id) VALUES ('service', OLD.id) ON CONFLICT (kind, id) DO NOTHING;
 END;
 
--- Two more rules of `refusals`. A trigger on users would also refuse what the last release writes.
+-- Two more rules of `refusals`. A trigger on users would also refuse writes of the previous
+-- release.
 ALTER TABLE refusals ADD COLUMN of_names INTEGER
   CONSTRAINT name_of_deleted_user CHECK (rule <> 'name_of_deleted_user');
 ALTER TABLE refusals ADD COLUMN of_ids INTEGER
   CONSTRAINT id_of_deleted_user CHECK (rule <> 'id_of_deleted_user');
 
--- Whom the audit trail knows as deleted.
+-- The users that the audit trail records as deleted.
 INSERT INTO past_ids (kind, id)
 SELECT DISTINCT 'user', json_extract(before, '$.id') FROM audit_events
   WHERE action = 'user.delete' AND json_type(before, '$.id') = 'integer'
@@ -85,7 +88,7 @@ SELECT target, json_extract(before, '$.id'), at, actor FROM audit_events
     AND target NOT IN (SELECT username FROM users)
   ORDER BY id DESC;
 
--- The groups that token apps map claims to: an id that a map names is no new group's.
+-- The groups that token apps map claims to. No new group gets an id that a map names.
 CREATE TABLE mapped_groups (
   group_id INTEGER NOT NULL,
   app      TEXT    NOT NULL,
@@ -115,7 +118,7 @@ BEGIN
   DELETE FROM mapped_groups WHERE app = OLD.name;
 END;
 
--- Who created something keeps their id, so that a look at it must be cheap.
+-- Creators keep their ids, so the lookup of everything a user created must be cheap.
 CREATE INDEX services_by_creator ON services (creator_id) WHERE creator_id IS NOT NULL;
 CREATE INDEX token_apps_by_creator ON token_apps (creator_id);
 CREATE INDEX node_orders_by_creator ON node_orders (creator_id);

@@ -1,4 +1,4 @@
--- Tokens that are over although their own end has not come. A row is kept until the token is over by
+-- Tokens that were revoked before they expired. A row is kept until the token has expired by
 -- itself, whatever its token app says by then; the scheduled event then deletes it.
 CREATE TABLE revocations (
   id         INTEGER PRIMARY KEY,
@@ -10,6 +10,6 @@ CREATE TABLE revocations (
   jti        TEXT,                                 -- for people: at most 256 characters
   created_at INTEGER NOT NULL
 );
--- Without the signature: one token may have several that verify (ECDSA).
+-- The key leaves the signature out, because one token may have several valid ones (ECDSA).
 CREATE UNIQUE INDEX revocations_by_key ON revocations (kind, key);
 CREATE INDEX revocations_by_until ON revocations (until, kind, key);

@@ -1,5 +1,5 @@
--- Secrets of keys that were removed here, alone or with their key, whatever removed them. None of them
--- counts again, so that an older backup brings none back.
+-- Secrets of keys that were removed here, alone or with their key, whatever removed them. None of
+-- them is accepted again, so an older backup cannot bring them back.
 CREATE TABLE past_key_secrets (
   hash TEXT PRIMARY KEY                            -- SHA-256 (hex) of the whole key
 ) WITHOUT ROWID;

@@ -1,5 +1,5 @@
--- What an identity provider keeps here by SCIM. A row says that provisioning made the user, or adopted
--- them; without one it may not change them.
+-- What an identity provider stores about users by SCIM. A row means that provisioning created or
+-- adopted the user. Without a row, provisioning may not change them.
 CREATE TABLE provisioned_users (
   user_id        INTEGER PRIMARY KEY,
   external_id    TEXT UNIQUE,                      -- the provider's id, case-sensitive
@@ -16,7 +16,7 @@ CREATE TABLE provisioned_groups (
   modified_at INTEGER NOT NULL                     -- also when its members changed
 );
 
--- How many there are, so that the total of a list need not count them.
+-- The numbers of provisioned users and groups, so that no list must count them.
 CREATE TABLE provisioned_counts (
   kind  TEXT    PRIMARY KEY CHECK (kind IN ('user', 'group')),
   total INTEGER NOT NULL
@@ -54,9 +54,9 @@ BEGIN
   DELETE FROM provisioned_groups WHERE group_id = OLD.id;
 END;
 
--- Names as SCIM compares them: in Unicode's normal form C and in lower case. SQLite folds ASCII only, so
--- a trigger does it for names in ASCII, the Worker for others, and the scheduled event for those that
--- are NULL still.
+-- Names as SCIM compares them: in Unicode normalization form C and in lower case. SQLite folds
+-- ASCII only. So a trigger folds ASCII names, the Worker folds others, and the scheduled event
+-- folds those that are still NULL.
 ALTER TABLE users ADD COLUMN username_folded TEXT;
 ALTER TABLE units ADD COLUMN name_folded TEXT;
 UPDATE users SET username_folded = lower(username) WHERE username NOT GLOB '*[^ -~]*';
@@ -94,9 +94,10 @@ ALTER TABLE refusals ADD COLUMN of_members INTEGER
 ALTER TABLE refusals ADD COLUMN of_provisioning INTEGER
   CONSTRAINT not_provisioned CHECK (rule <> 'not_provisioned');
 
--- A token names its user by name. Whoever has another name now leaves a tombstone at the old one, so that
--- no token of theirs makes a user there, or counts as a later user's. Its id is 0, since nobody's id is
--- over. The Worker notes the time of its clock, as for a deleted user.
+-- A token names its user by name. A renamed user leaves a tombstone at the old name, so that none
+-- of their tokens creates a user of that name or is accepted as a later user's. The tombstone's id
+-- is 0, because the user still has their id. The Worker writes the time of its clock, as for a
+-- deleted user.
 CREATE TRIGGER users_leave_a_tombstone_at_their_old_name AFTER UPDATE OF username ON users
 WHEN NEW.username IS NOT OLD.username
 BEGIN

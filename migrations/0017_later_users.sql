@@ -1,5 +1,5 @@
--- What provisioning keeps of a user or group is about somebody who is there. Else whoever got that id
--- later would be provisioned from their first moment on, and no administrator would have said so.
+-- Provisioning's rows must belong to an existing user or group. Otherwise whoever got that id later
+-- would be provisioned from the start, and no administrator would have decided it.
 DELETE FROM provisioned_users WHERE user_id NOT IN (SELECT id FROM users);
 DELETE FROM provisioned_groups
   WHERE group_id NOT IN (SELECT id FROM units WHERE object_type = 'GROUP');
@@ -16,8 +16,8 @@ BEGIN
   SELECT RAISE(ABORT, 'provisioned group is no group');
 END;
 
--- A name that is changed by whatever path has its folded form at once, where SQLite can fold it. The
--- Worker writes that of other names itself; the scheduled event writes those that are NULL still.
+-- Any change of a name also sets its folded form, if SQLite can fold it. The Worker folds other
+-- names; the scheduled event folds those that are still NULL.
 CREATE TRIGGER users_fold_their_new_name AFTER UPDATE OF username ON users
 WHEN NEW.username IS NOT OLD.username AND NEW.username_folded IS OLD.username_folded
 BEGIN
@@ -25,9 +25,9 @@ BEGIN
     WHERE id = NEW.id;
 END;
 
--- Names of deleted users that an administrator freed. A token may create a user of such a name, and what
--- was issued to the one before stays over: whoever gets the name, by whatever path, has `valid_from`
--- behind the deletion.
+-- Names of deleted users that an administrator freed. A token may create a user with such a name.
+-- What was issued to the deleted user stays invalid: whoever gets the name, in whatever way, has a
+-- `valid_from` after the deletion.
 CREATE TABLE freed_names (
   username   TEXT    PRIMARY KEY,
   deleted_at INTEGER NOT NULL

@@ -1,9 +1,9 @@
-// `make backup` and `make restore`: brings the whole state out and in, however large it is, with
+// `make backup` and `make restore`: exports and imports the whole state, however large it is, in
 // little memory. Usage: backup.mjs backup|restore, with FILE, FORMAT, SECRETS, URL, USERNAME,
 // PASSWORD and REQUEST_BYTES in the environment.
 //
-// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and
-// FILE.partial of a backup.
+// After an interruption, both continue where they were. Meanwhile FILE.progress is beside FILE, and
+// FILE.partial during a backup.
 
 import { isUtf8 } from "node:buffer";
 import { createWriteStream } from "node:fs";
@@ -35,9 +35,8 @@ async function restore(postern, file, format, secrets) {
   const from = bookmark.read() ?? { offset: 0, line: 0, records: 0 };
   const fraction = (offset) => (size === 0 ? 1 : offset / size);
   const progress = new Progress({ fraction: fraction(from.offset), records: from.records });
-  progress.say(
-    `${from.line > 0 ? `going on behind line ${grouped(from.line)}` : "restoring"}: ${file} into ${postern.address}`,
-  );
+  const begun = from.line > 0 ? `going on behind line ${grouped(from.line)}` : "restoring";
+  progress.say(`${begun}: ${file} into ${postern.address}`);
   onInterrupt(() => progress);
 
   const warn = (text) => progress.say(text, process.stderr);
@@ -60,10 +59,8 @@ async function restore(postern, file, format, secrets) {
         imported = await patiently(warn, () => postern.importRecords(format, secrets, body));
       } catch (error) {
         if (!(error instanceof Refusal) || [401, 403].includes(error.status)) throw error;
-        throw refused(
-          wrongLines(error, body, lines),
-          `nothing of the lines ${grouped(line + 1)} to ${grouped(end.line)} was written: ${reason(error)}`,
-        );
+        const unwritten = `nothing of the lines ${grouped(line + 1)} to ${grouped(end.line)}`;
+        throw refused(wrongLines(error, body, lines), `${unwritten} was written: ${reason(error)}`);
       }
       records += imported.imported;
       withoutSecret.push(...(imported.withoutSecret ?? []));
@@ -89,10 +86,10 @@ async function restore(postern, file, format, secrets) {
     console.log(`These have no secret, and wait for one: ${withoutSecret.join(", ")}`);
 }
 
-/** How many lines that are wrong for the same reason are shown. */
+/** How many lines with the same fault are shown. */
 const SHOWN_ALIKE = 3;
 
-/** What is wrong with lines, in the words of this command. */
+/** The faults of lines, in the words of this command. */
 function explained(wrong) {
   const told = new Map();
   for (const { line, field, why } of wrong) {
@@ -112,7 +109,7 @@ function explained(wrong) {
   });
 }
 
-/** What was wrong, with the numbers that lines have in the file. */
+/** The faults, with the numbers of their lines in the file. */
 function wrongLines({ body }, sent, lines) {
   if (Array.isArray(body?.errors))
     return body.errors.map((error) => ({ ...error, line: lines[error.line - 1] ?? error.line }));
@@ -145,9 +142,8 @@ async function backup(postern, file, format, secrets) {
   let { records, last } = await recordsOf(partial, headLines);
   const started = records;
   let progress = new Progress({ records });
-  progress.say(
-    `${records > 0 ? `going on behind ${grouped(records)} records` : "backing up"}: ${postern.address} into ${file}`,
-  );
+  const begun = records > 0 ? `going on behind ${grouped(records)} records` : "backing up";
+  progress.say(`${begun}: ${postern.address} into ${file}`);
   onInterrupt(() => progress);
 
   let achieved = records;
@@ -202,11 +198,12 @@ async function backup(postern, file, format, secrets) {
   progress.say(`backed up ${progress.summary(records)}; ${grouped(records)} are in ${file}`);
   if (secrets === "sealed")
     console.log(
-      "Its passwords and secrets are sealed: whoever restores it needs the MASTER_KEY of this Postern.",
+      "Its passwords and secrets are sealed: " +
+        "whoever restores it needs the MASTER_KEY of this Postern.",
     );
 }
 
-/** How many records a file has, and the last of them; what follows it is cut off. */
+/** How many records a file has, and the last one. A part of a line after it is cut off. */
 async function recordsOf(partial, headLines) {
   const { lines, last } = await cutToWholeLines(partial);
   if (lines > headLines) return { records: lines - headLines, last };
@@ -255,8 +252,8 @@ try {
     throw new Failure(`SECRETS must be sealed or left-out, not ${secrets}`);
   await act(new Postern({ url, username, password }), file, formatOf(file), secrets);
 } catch (error) {
-  // What the file system says has a code: there is no such folder, it is a folder, the disk is
-  // full.
+  // An error of the file system has a code: the folder does not exist, the path is a folder, the
+  // disk is full.
   if (!(error instanceof Failure) && !error.syscall) throw error;
   console.error(`postern: error: ${error.message}`);
   process.exitCode = 1;

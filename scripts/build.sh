@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the Worker into build/ where anything that it is made of has changed; sets up first what is
-# missing. `scripts/build.sh probe` builds into .build/probe/ with the feature `panic_probe`: a
-# Worker that tests may make panic.
+# Builds the Worker into build/ if any of its sources has changed, after setting up what is missing.
+# `scripts/build.sh probe` builds into .build/probe/ with the feature `panic_probe`: a Worker that
+# tests can make panic.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-# Set by callers that have built: each wrangler that they start would otherwise ask again
+# Callers that have built set this. Otherwise each wrangler that they start would check again
 # (wrangler.toml, [build]).
 if [ -n "${POSTERN_BUILT:-}" ]; then exit 0; fi
 
@@ -27,21 +27,22 @@ up_to_date() {
     [ -z "$(find "${sources[@]}" "$env_file" -newer "$stamp" ! -name entry.mjs -print -quit)" ]
 }
 
-# The helper runs on this machine. Its compiler is the active one, unless that one is too old.
+# The helper runs on this machine. It is compiled with the active compiler, unless that is too old.
 compile_helper() {
   local toolchain=
   version_at_least rustc "$(minimum_rust)" || toolchain=${wasm_toolchain:-}
   quietly .build/helper.log \
     under "$toolchain" cargo build --locked --package build-helper --profile build-helper ||
     die 'the build helper could not be compiled' \
-      'it needs a reachable crates registry and a C compiler; once there are both, run the same again'
+      'it needs a reachable crates registry and a C compiler' \
+      'once there are both, run the same again'
 }
 
-# cargo would take the probe's file for the Worker's if nothing but the features had changed, so the
-# file goes first.
+# If only the features have changed, cargo would take the probe's file for the Worker's, so the file
+# is deleted first.
 #
-# The wasm names the source files that can panic. Without this machine's folder in their names, the
-# same commit and compiler give the same bytes on every machine.
+# The wasm contains the names of the source files that can panic. Without this machine's folder in
+# them, the same commit and compiler make the same bytes on each machine.
 compile_worker() {
   local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src
   rm -f "$1/deps/postern.wasm"
@@ -51,13 +52,14 @@ compile_worker() {
     die 'the Worker could not be compiled'
 }
 
-# A user may have set another one than target/.
+# A user may have set another folder than target/.
 target_folder() {
-  cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+  cargo metadata --locked --no-deps --format-version 1 |
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
 
-# One build at a time: cargo writes the Worker and the probe to the same place, and whoever reads it
-# must have written it. The lock names its process, so that nobody waits for one that is gone.
+# One build at a time: cargo writes the Worker and the probe to the same place, and each build must
+# read its own. The lock has the process's id, so that nobody waits for a process that has ended.
 lock=.build/lock
 lock() {
   local holder
@@ -72,7 +74,7 @@ lock() {
 
 build() {
   say "building the Worker into $out"
-  # The time of the beginning: what is saved during the build counts as changed.
+  # The time at the beginning, so that files which are saved during the build count as changed.
   touch "$stamp.new"
   local targets release
   targets=$(target_folder)
@@ -83,7 +85,7 @@ build() {
   rm -rf "$made"
   "$targets/build-helper/build-helper" "$release/postern.wasm" "$made" ||
     die 'the wasm could not be bound'
-  # Nobody finds half of a build: it is made beside its place.
+  # The build is made in another folder and moved, so that nobody reads half of it.
   mkdir -p "$out"
   rm -rf "$made.old"
   mv "$out" "$made.old"
@@ -92,7 +94,7 @@ build() {
   mv "$stamp.new" "$stamp"
 }
 
-# On a new machine the helper compiles while npm and rustup wait for the network.
+# On a new machine, the helper compiles while npm and rustup wait for the network.
 beside=
 if ! up_to_date && has cc && has cargo && version_at_least rustc "$(minimum_rust)"; then
   mkdir -p .build
@@ -108,7 +110,7 @@ if ! up_to_date; then
 fi
 
 if [ "${1:-}" = probe ]; then
-  # The entry imports ../../build/index.js, which is the probe's from here.
+  # The entry imports ../../build/index.js. From this folder, that is the probe's.
   mkdir -p .build/probe/src/edge
   cp src/edge/entry.mjs .build/probe/src/edge/
 fi

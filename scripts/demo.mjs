@@ -1,10 +1,10 @@
-// `make demo`: the main job from the outside, on a Worker with a throw-away state. Prints each
-// request and its answer; the exit status says whether all of them were as they should be.
+// `make demo`: does the main job from the outside, on a Worker with a temporary state. Prints each
+// request and its answer. The exit status says whether all answers were right.
 
 import { signHs256 } from "./lib/jwt.mjs";
 import { applyMigrations, startWorker, throwAwayFolder, throwAwaySecrets } from "./lib/worker.mjs";
 
-// The published example of the endpoint, unchanged.
+// The endpoint's published example, unchanged.
 const ERP = `{
   "name": "ERP",
   "token_name": "token",
@@ -37,7 +37,10 @@ function title(text) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Sends a request, prints it as a curl line, and prints the answer. `basic` is shown with the password left out. */
+/**
+ * Sends a request, and prints it as a curl command with its answer. The password of `basic` is not
+ * printed.
+ */
 async function send(method, path, { headers = {}, basic, body } = {}) {
   const line = [method === "GET" ? "$ curl" : `$ curl -X ${method}`];
   if (basic) line.push(`-u "${basic.username}:$ADMIN_PASSWORD"`);
@@ -61,7 +64,7 @@ async function send(method, path, { headers = {}, basic, body } = {}) {
   try {
     json = JSON.parse(text);
   } catch {
-    // Not every answer is JSON: a token is bare text.
+    // Not every answer is JSON: a token is plain text.
   }
   return { status: answer.status, text, json };
 }

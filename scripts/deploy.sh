@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Puts the Worker on Cloudflare, migrations first. DRY=1: everything but the upload, with its size.
+# Deploys the Worker to Cloudflare, after its migrations. DRY=1 does everything but the upload, and
+# prints the size.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-# Cloudflare takes 3 MB gzipped on its free plan, and a start of at most 1 s. The start is what
-# would hurt first: V8 needs 21 ms of CPU to take in 1.25 MB (3.3 MB of wasm) and 150 ms to compile
-# all of it, so that 1.75 MB leaves room in both. Smaller code for crates that are seldom run (csv,
-# time, worker and the like at `opt-level` s or z) saves nothing: the wasm came out 2 to 4 KB
-# larger.
+# On its free plan, Cloudflare accepts 3 MB gzipped, and a start of at most 1 s. The start is the
+# tighter limit: V8 needs 21 ms of CPU to read 1.25 MB (3.3 MB of wasm) and 150 ms to compile all of
+# it, so 1.75 MB leaves room in both. Compiling crates that are seldom run (csv, time, worker and
+# others) with `opt-level` s or z saves nothing: the wasm became 2 to 4 KB larger.
 limit=1750000
 
 scripts/build.sh
@@ -29,7 +29,7 @@ check_size() {
 }
 
 check_size
-say 'plan: Workers Free has 10 ms of CPU time a request, which token apps, keys and issuers stay below;'
+say 'plan: Workers Free has 10 ms of CPU time a request. Token apps, keys and issuers stay below;'
 say '  a sign-in with a password takes 25 to 40 ms, and needs Workers Paid (docs/operate/deploy.md)'
 
 if [ "${DRY:-}" = 1 ]; then
@@ -43,4 +43,5 @@ if grep -q '00000000-0000-0000-0000-000000000000' wrangler.toml; then
 fi
 wrangler d1 migrations apply DB --remote </dev/null
 wrangler deploy </dev/null
-say 'deployed; see whether it keeps what docs/design/promises.md says: PASSWORD=… make smoke URL=https://…'
+say 'deployed. To check that it keeps docs/design/promises.md:'
+say '  PASSWORD=… make smoke URL=https://…'

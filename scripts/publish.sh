@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make publish`: what `make release` has packed becomes a release on GitHub. TAG is that of this
-# commit.
+# `make publish`: publishes what `make release` has packed as a release on GitHub. TAG is this
+# commit's tag.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"

@@ -1,6 +1,6 @@
-// `make release`: packs what one needs to run and deploy this version without Rust.
-// Usage: release.mjs [FOLDER], where FOLDER (dist) gets postern-VERSION.tar.gz and its checksum.
-// Build first (scripts/build.sh).
+// `make release`: packs what is needed to run and deploy this version without Rust. Usage:
+// release.mjs [FOLDER], where FOLDER (dist) gets postern-VERSION.tar.gz and its checksum. Build
+// first (scripts/build.sh).
 //
 // The archive of a commit has the same bytes each time: names are sorted, times are the commit's,
 // and all files belong to root.
@@ -17,7 +17,7 @@ const top = fileURLToPath(new URL("../", import.meta.url));
 const read = (path) => readFileSync(join(top, path));
 const git = (...args) => execFileSync("git", args, { cwd: top, encoding: "utf8" }).trim();
 
-/** What is packed as it is, but for the commands that it names. */
+/** Files that are packed unchanged, except for the commands that they name. */
 const TRACKED = [
   ...[".npmrc", "LICENSE", "wrangler.toml"],
   ...["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"],
@@ -50,7 +50,7 @@ const TRACKED = [
   "src/edge/entry.mjs",
 ];
 
-/** What the archive is made of besides. */
+/** Other files that the archive is made from. */
 const SOURCES = [
   "src",
   "build-helper",
@@ -68,7 +68,7 @@ function version() {
   return found;
 }
 
-/** In an archive there are npm scripts in place of targets, and npx finds wrangler. */
+/** An archive has npm scripts instead of targets, and npx finds wrangler. */
 function withItsCommands(text) {
   return text
     .replaceAll("scripts/run.sh wrangler", "npx wrangler")
@@ -84,7 +84,7 @@ function replaceOnce(text, pattern, replacement, what) {
   return text.replace(new RegExp(pattern, "m"), () => replacement);
 }
 
-/** The README begins with what one does in an archive. */
+/** The README begins with the steps for an archive. */
 function readme(text) {
   const start = read("scripts/release/start.md").toString();
   return replaceOnce(
@@ -95,7 +95,7 @@ function readme(text) {
   );
 }
 
-/** Nothing is built here. */
+/** The configuration without its build, because the Worker is built already. */
 function configuration(text) {
   return replaceOnce(text, "^(?:#.*\\n)+\\[build\\]\\n(?:.+\\n)+\\n", "", "wrangler.toml: [build]");
 }
@@ -134,7 +134,7 @@ function files(commit, isChanged) {
   const all = { ...built(), ...manifest() };
   for (const path of git("ls-files", "--", ...TRACKED).split("\n")) {
     const bytes = read(path);
-    // public/ is what the Worker serves, and no document of this archive.
+    // The Worker serves public/, so its files are not documents of this archive.
     if (path.startsWith("public/") || !/\.(md|mjs|sh|toml)$/.test(path)) all[path] = bytes;
     else all[path] = withItsCommands((CHANGES[path] ?? ((text) => text))(bytes.toString()));
   }
@@ -155,6 +155,5 @@ const path = join(folder, `${name}.tar.gz`);
 writeFileSync(path, bytes);
 const digest = createHash("sha256").update(bytes).digest("hex");
 writeFileSync(`${path}.sha256`, `${digest}  ${name}.tar.gz\n`);
-console.log(
-  `postern: packed ${path}: ${bytes.length} bytes of ${commit.slice(0, 12)}${isChanged ? ", with changes that are not committed" : ""}`,
-);
+const changed = isChanged ? ", with changes that are not committed" : "";
+console.log(`postern: packed ${path}: ${bytes.length} bytes of ${commit.slice(0, 12)}${changed}`);

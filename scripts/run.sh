@@ -8,6 +8,6 @@ asked_for_ci=${CI:-}
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 load_env
-# With a user in front of it, wrangler may ask, as for a secret.
+# wrangler may ask a user in front of it, for example for a secret.
 if [ -z "$asked_for_ci" ]; then unset CI; fi
 PATH=$PWD/node_modules/.bin:$PATH exec "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the machine ready: the wasm32 target, what npm brings, and a Node that is new enough. Does
-# only what is missing, says each thing that it does, and is silent where nothing is to be done.
+# Sets the machine up: the wasm32 target, the npm packages, and a Node that is new enough. Does only
+# what is missing, reports each thing that it does, and prints nothing if there is nothing to do.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -16,17 +16,21 @@ check_machine() {
   done
   if [ ${#missing[@]} -gt 0 ]; then
     die "not found: ${missing[*]}" \
-      'git, make, cc: your system'\''s packages (Debian: apt-get install git build-essential; macOS: xcode-select --install)' \
-      'cargo, rustc:  https://rustup.rs, or on Debian 12: apt-get install rustc-web cargo-web rust-web-clippy rustfmt-web' \
+      'git, make, cc: your system'\''s packages' \
+      '               (Debian: apt-get install git build-essential;' \
+      '               macOS: xcode-select --install)' \
+      'cargo, rustc:  https://rustup.rs, or on Debian 12:' \
+      '               apt-get install rustc-web cargo-web rust-web-clippy rustfmt-web' \
       'node, npm:     https://nodejs.org, version 20 or newer'
   fi
   local node_major
   node_major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$node_major" -ge 20 ] || die "node is $(node --version); version 20 or newer is needed (https://nodejs.org)"
+  [ "$node_major" -ge 20 ] ||
+    die "node is $(node --version); version 20 or newer is needed (https://nodejs.org)"
 }
 
-# A copy of the lock file inside node_modules says what was installed. It goes when node_modules
-# goes.
+# A copy of the lock file in node_modules records what was installed. It disappears together with
+# node_modules.
 install_npm_packages() {
   local installed=node_modules/.postern-lock.json
   if cmp -s package-lock.json "$installed"; then return; fi
@@ -43,8 +47,12 @@ write_env() {
     printf 'wasm_compiler=%q\n' "$wasm_compiler"
     if [ -n "$node_bin" ]; then printf 'export PATH=%q:$PATH\n' "$node_bin"; fi
   } >"$env_file.new"
-  # An unchanged file keeps its time, which the build looks at.
-  if cmp -s "$env_file.new" "$env_file"; then rm "$env_file.new"; else mv "$env_file.new" "$env_file"; fi
+  # An unchanged file keeps its time, which the build compares.
+  if cmp -s "$env_file.new" "$env_file"; then
+    rm "$env_file.new"
+  else
+    mv "$env_file.new" "$env_file"
+  fi
 }
 
 mkdir -p .build

@@ -1,10 +1,9 @@
-// Signs a JSON Web Token with HS256 and prints it, for trying out a token app without the system
-// that it stands for.
+// Signs a JSON Web Token with HS256 and prints it, to try out a token app without its system.
 //
 //   node scripts/sign.mjs --secret abcd loginname=alice exp=+600
 //
-// `name=text` is a claim that is a text, `name:=json` one that is any JSON value. The times `exp`,
-// `nbf` and `iat` are seconds from now, such as `+600` or `-60`, or seconds since the epoch.
+// `name=text` is a claim with a text, and `name:=json` a claim with any JSON value. The times
+// `exp`, `nbf` and `iat` are seconds from now, such as `+600` or `-60`, or seconds since the epoch.
 // The secret may also be in the environment as SECRET, where other users of the machine cannot read
 // it.
 
@@ -17,7 +16,7 @@ const TIMES = new Set(["exp", "nbf", "iat"]);
 /** A mistake in the arguments. */
 class Mistake extends Error {}
 
-/** `[name, value]` of a claim as it is written on the command line. */
+/** `[name, value]` of a claim on the command line. */
 function claim(argument) {
   const [, name, colon, text] = /^([^=]+?)(:?)=(.*)$/s.exec(argument) ?? [];
   if (name === undefined)
@@ -45,7 +44,6 @@ function seconds(name, text) {
   return /^\d/.test(text) ? Number(text) : Math.floor(Date.now() / 1000) + Number(text);
 }
 
-/** The options and claims of the command line. */
 function read(args) {
   let parsed;
   try {

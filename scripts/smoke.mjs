@@ -1,8 +1,8 @@
-// `make smoke`: asks a deployment for what docs/design/promises.md says, and prints what it saw of
-// each. Usage: smoke.mjs, with URL, USERNAME, PASSWORD and STALENESS_S in the environment.
+// `make smoke`: checks the promises of docs/design/promises.md on a deployment, and prints what it
+// saw of each. Usage: smoke.mjs, with URL, USERNAME, PASSWORD and STALENESS_S in the environment.
 //
-// It makes a token app, a user, a service, a grant and keys of its own, and removes them, also when
-// it fails or is interrupted. The exit status is 1 where a promise was not kept.
+// It creates its own token app, user, service, grant and keys, and removes them, also if it fails
+// or is interrupted. The exit status is 1 if a promise was not kept.
 
 import { Failure, credentialFor } from "./lib/postern.mjs";
 import { Asking, Interrupted, NoAnswer } from "./lib/smoke/asking.mjs";
@@ -26,7 +26,7 @@ function seconds(text) {
   return Number(text);
 }
 
-/** Answers the exit status. */
+/** Returns the exit status. */
 async function smoke() {
   const { base, secret } = credentialFor(url, password);
   const wantedS = seconds(wanted);

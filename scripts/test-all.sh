@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make test-all`: what is slow, and what needs other people's programs. Fetches those first;
-# nothing may be skipped. Goes on after a failure, so that one run shows all of them; the last line
-# has the counts.
+# `make test-all`: slow tests, and tests with foreign programs, which it fetches first. No test may
+# be skipped. Continues after a failure, so that one run shows all of them. The last line has the
+# counts.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"

@@ -3,8 +3,8 @@
 //   node scripts/vendor.mjs           writes the files anew
 //   node scripts/vendor.mjs --check   only tells whether they are what the packages have
 //
-// The console has no build step, so these files are committed as browsers load them. The packages
-// are named with their version and the hash of their archive; npm brings them.
+// The console has no build step, so these files are committed as browsers load them. npm installs
+// the packages. Each is listed with its version and the hash of its archive.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,10 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Where the files are. */
 export const VENDOR = fileURLToPath(new URL("../public/v1/console/vendor", import.meta.url));
 
-/** A package, the hash of its archive, and which of its files become which of ours. */
+/** A package, the hash of its archive, and the names that its files get here. */
 const PACKAGES = [
   {
     name: "preact",
@@ -50,7 +49,7 @@ const PACKAGES = [
 
 const sha512 = (bytes) => `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
 
-/** The files of a package, by the names that they have here. */
+/** The files of a package, by their names here. */
 function filesOf({ name, version, integrity, files }, folder) {
   const packed = execFileSync("npm", ["pack", `${name}@${version}`, "--silent"], {
     cwd: folder,
@@ -67,8 +66,8 @@ function filesOf({ name, version, integrity, files }, folder) {
 }
 
 /**
- * The text as browsers load it. A page has no import map under the console's Content-Security-Policy,
- * so `"preact"` becomes a path. Source maps are left out, so no file may point to one.
+ * The text as browsers load it. With the console's Content-Security-Policy, a page has no import
+ * map, so `"preact"` becomes a path. Source maps are left out, so no file may point to one.
  */
 function asServed(text) {
   const named = text.replace(/from"preact"/g, 'from"./preact.mjs"');
@@ -77,7 +76,7 @@ function asServed(text) {
   return `${named.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "").trimEnd()}\n`;
 }
 
-/** What each file is, for readers and for the test that nobody has changed one by hand. */
+/** The origin of each file, for readers and for the test that nobody has changed one by hand. */
 function versions(files) {
   const packages = PACKAGES.map(({ name, version, license, integrity }) => ({
     name,
@@ -89,7 +88,6 @@ function versions(files) {
   return `${JSON.stringify({ packages, files: hashes }, null, 2)}\n`;
 }
 
-/** All files of the folder, as `[name, text]`. */
 function make() {
   const folder = mkdtempSync(join(tmpdir(), "vendor-"));
   try {

@@ -1,4 +1,4 @@
-//! The context of a request or of the scheduled event: the ports, the isolate's memory, the
+//! The context of a request or of the scheduled event: the ports, the isolate's cache, the
 //! configuration and the time.
 
 pub mod noted;
@@ -20,77 +20,71 @@ use crate::ports::{
 /// Reads a header of a request by its name.
 pub type HeaderReader = Rc<dyn Fn(&str) -> Option<String>>;
 
-/// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind
-/// the answer.
+/// Everything that a request or the scheduled event needs. Cloning is cheap. Only work that
+/// continues after the answer needs a clone.
 #[derive(Clone)]
 pub struct Cx {
-    /// The truth.
+    /// D1, which holds the state.
     pub sql: Rc<dyn Sql>,
-    /// The copy for bad days.
+    /// The copy for times when D1 does not answer.
     pub kv: Rc<dyn Kv>,
-    /// What the isolates of this data centre share.
+    /// The cache that the isolates of this data centre share.
     pub shared: Rc<dyn Shared>,
-    /// Signatures by public keys.
     pub signatures: Rc<dyn Signatures>,
-    /// The issuers that publish their keys.
     pub issuers: Rc<dyn Issuers>,
-    /// The time, for whoever waits.
+    /// The current time and timers, for code that waits.
     pub timer: Rc<dyn Timer>,
-    /// Random bytes.
     pub entropy: Rc<dyn Entropy>,
-    /// Work behind the answer.
+    /// Starts work that continues after the answer.
     pub tasks: Rc<dyn Tasks>,
-    /// The log.
     pub log: Rc<dyn Log>,
-    /// Where decisions are counted; `None` where the deployment has no such place.
+    /// Counts decisions; `None` if the deployment has no Analytics Engine.
     pub decisions: Option<Rc<dyn Decisions>>,
-    /// What this isolate remembers.
+    /// This isolate's cache.
     pub memory: Rc<Memory>,
     /// The deployment's variables and secrets.
     pub config: Rc<Config>,
-    /// When the request began.
+    /// The time when the request began.
     pub now: Millis,
-    /// The platform's limit on sign-ins.
+    /// The platform's rate limit on sign-ins.
     pub limiter: Rc<dyn Limiter>,
-    /// Reads a header of the request.
     pub request_header: HeaderReader,
-    /// What the request has found out about itself.
+    /// Facts about the request for log and analytics.
     pub noted: Rc<Noted>,
-    /// The answer's `x-request-id`.
+    /// The `x-request-id` of the answer.
     pub request_id: String,
-    /// The credential was taken before, and what it opened is still open. Looking again creates and
-    /// changes nobody, and counts no failure.
+    /// The credential was accepted before, and what it opened (a stream) is still open.
+    /// Authentication repeated for this reason creates and changes no user, and counts no failure.
     pub is_recheck: bool,
-    /// The request must see at least what its bookmark names, and has not looked yet.
+    /// The request must see at least the revision in its bookmark, and the cache has not been
+    /// refreshed for that yet.
     pub must_read: Cell<bool>,
-    /// The session that the browser showed in a cookie, and that is over. The answer tells the
-    /// browser to forget it.
+    /// The browser's cookie named this session, which has ended. The answer deletes the cookie.
     pub ended_session: Cell<Option<EndedSession>>,
-    /// How old the copies are that the answer relies on, because D1 did not answer in time.
+    /// The age of the copies that the answer relies on, because D1 did not answer in time.
     pub stale_by: Cell<Option<Millis>>,
 }
 
 impl Cx {
-    /// The client's address, where the platform tells it; behind trusted proxies, the one that they
-    /// tell.
+    /// The client's address, if the platform provides it. Behind trusted proxies, it is the address
+    /// that they report.
     #[must_use]
     pub fn address(&self) -> Option<String> {
         self.config.trusted_proxies.client(|name| (self.request_header)(name))
     }
 
-    /// The address of whoever has connected: the client, or the proxy in front.
+    /// The address of the connection's other end: the client or the proxy in front of it.
     #[must_use]
     pub fn peer_address(&self) -> Option<String> {
         (self.request_header)(PEER)
     }
 
-    /// The client's network, by which sign-ins are counted.
+    /// The client's network, by which sign-ins are limited.
     #[must_use]
     pub fn network(&self) -> String {
         network_of(self.address().as_deref())
     }
 
-    /// `N` random bytes.
     pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         self.entropy.fill(&mut bytes).map_err(Error::Internal)?;

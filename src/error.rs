@@ -1,111 +1,103 @@
-//! Everything that can go wrong, in domain words. Each dialect decides how to say it, and with
-//! which status.
+//! Everything that can go wrong, in domain terms. Each dialect chooses the wording of its answer
+//! and the status.
 
 use std::fmt;
 
 use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::Permission;
 
-/// Why an action did not do what was asked.
+/// Why an action failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// Nobody is signed in, and this is precisely why.
+    /// The caller is not authenticated, for this reason.
     Unauthenticated(Denied),
-    /// Somebody is signed in, and may not.
+    /// The caller is authenticated but not permitted.
     Forbidden(Refusal),
-    /// `what` ("user", "token app", "path" …) of that id is not there.
+    /// There is no `what` ("user", "token app", "path" …) with this id.
     NotFound {
-        /// The noun.
         what: &'static str,
-        /// Its id, as it was asked for.
+        /// The id that was requested.
         id: String,
     },
-    /// The path exists, with these methods only.
+    /// The path exists, but not with this method.
     MethodNotAllowed {
-        /// The methods that the path has.
+        /// The methods that the path supports.
         allow: Vec<String>,
     },
-    /// The path exists, but not in this representation.
-    NotAcceptable {
-        /// The format that was asked for.
-        format: String,
-    },
-    /// The body is of another media type than those that are taken.
+    /// The path exists, but not in the requested format.
+    NotAcceptable { format: String },
+    /// The body has an unsupported media type.
     UnsupportedMediaType {
-        /// Those that are taken, as a phrase.
+        /// The supported media types, as a phrase.
         taken: &'static str,
     },
-    /// What is asked contradicts what is there.
+    /// The request contradicts the current state.
     Conflict {
-        /// What stands against it, as a sentence without a full stop.
+        /// The contradiction, as a sentence without a full stop.
         why: String,
     },
-    /// What is to be made is there already.
+    /// The record to be created exists already.
     AlreadyExists {
-        /// The noun.
         what: &'static str,
-        /// Its id, as the caller names it.
+        /// The id, as the caller names it.
         id: String,
     },
-    /// A field breaks a rule.
     Invalid {
         /// The field's name, as the caller wrote it.
         field: String,
-        /// The rule, so that "{field} {why}" is a sentence.
+        /// The rule, worded so that "{field} {why}" is a sentence.
         why: String,
-        /// What kind of rule.
         rule: Rule,
     },
-    /// The body or the URL is over the limit.
+    /// The body or the URL is too long.
     TooLarge {
         /// "body" or "url".
         what: &'static str,
         /// The limit in bytes.
         limit_bytes: usize,
     },
-    /// Too many sign-ins, most of which have failed.
+    /// A limit on sign-ins is reached.
     TooMany {
-        /// Which limit is reached.
         limit: Limit,
-        /// Seconds until the next attempt is worth making.
+        /// Seconds until another attempt may succeed.
         retry_after_s: i64,
     },
-    /// The origin behind the gateway cannot be reached, or broke off.
+    /// The origin behind the gateway could not be reached, or closed the connection.
     OriginFailed(Fault),
-    /// The origin showed no sign of life.
+    /// The origin made no progress for too long.
     OriginTimedOut {
-        /// For how many seconds.
+        /// How long the gateway waited, in seconds.
         timeout_s: i64,
     },
-    /// D1, or a token's issuer, does not answer, and no copy is young enough.
+    /// D1 or a token's issuer did not answer, and no copy is recent enough.
     Unavailable(Fault),
-    /// Variables or secrets of the deployment are missing or malformed; each item is a sentence
+    /// Variables or secrets of the deployment are missing or malformed. Each item is a sentence
     /// without a full stop.
     Misconfigured(Vec<String>),
-    /// Our fault.
+    /// A bug or a failure of Postern.
     Internal(Fault),
 }
 
-/// What kind of rule a field breaks.
+/// The kind of rule that a field breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// It must be there.
+    /// The field is required.
     Presence,
-    /// It must be readable: JSON, UTF-8.
+    /// The field must be readable, for example as JSON or UTF-8.
     Syntax,
-    /// It must have one of certain values.
+    /// The value must be an allowed one.
     Value,
-    /// A credential must be there once.
+    /// A credential must be sent only once.
     Credential,
-    /// A rule that one dialect alone has, by its word for it.
+    /// A rule of a single dialect, by the dialect's word for it.
     OfDialect(&'static str),
-    /// It must name an application of the organization.
+    /// The field must name an application of the organization.
     Organization,
-    /// It must not name an application that is a shortcut.
+    /// The field must not name an application that is a shortcut.
     Shortcut,
 }
 
-/// What the log says of an internal fault. Callers see only `for_callers`, never this text.
+/// The cause of a failure. Only the log shows `text`; callers see `for_callers`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fault {
     text: String,
@@ -113,10 +105,13 @@ pub struct Fault {
     retry_after_s: Option<i64>,
 }
 
-/// Declares reasons: each with its word in answers and its sentence without a full stop. A reason
-/// may name a claim; its sentence then says `{claim}`.
+/// Declares an enum of reasons, each with its word in answers and its sentence without a full stop.
+/// A reason may carry a claim's name, which its sentence quotes as `{claim}`.
 macro_rules! reasons {
-    ($(#[$of:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident $(($payload:ident : $type:ty))? = $reason:literal, $sentence:literal;)* }) => {
+    ($(#[$of:meta])* $name:ident { $(
+        $(#[$meta:meta])*
+        $variant:ident $(($payload:ident : $type:ty))? = $reason:literal, $sentence:literal;
+    )* }) => {
         $(#[$of])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $name {
@@ -124,16 +119,15 @@ macro_rules! reasons {
         }
 
         impl $name {
-            /// The words of all of them, in order.
+            /// The words of all reasons, in order.
             pub const REASONS: [&'static str; [$($reason),*].len()] = [$($reason),*];
 
-            /// One of each.
+            /// One value of each variant.
             #[must_use]
             pub fn one_of_each() -> Vec<Self> {
                 vec![$(Self::$variant $((<$type>::example()))?),*]
             }
 
-            /// The word for it in answers.
             #[must_use]
             pub fn reason(&self) -> &'static str {
                 match self {
@@ -153,97 +147,100 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a credential was refused.
     Denied {
-        /// No credential was sent.
         Missing = "missing", "no credential was sent";
-        /// `Authorization` has another scheme than `Bearer` and `Basic`, or nothing after it.
-        BadScheme = "bad_scheme", "the Authorization header must be Bearer or Basic, with a credential after it";
-        /// The token is longer than any that is looked at.
+        /// `Authorization` has a scheme other than `Bearer` and `Basic`, or no credential.
+        BadScheme = "bad_scheme",
+            "the Authorization header must be Bearer or Basic, with a credential after it";
+        /// The token is longer than the limit.
         TooLong = "too_long", "the token is too long";
-        /// The token is no compact serialization.
+        /// The token is not a JWS in compact serialization.
         NotThreeParts = "not_three_parts", "the token does not have three parts";
-        /// A part of the token, or what Basic carries, cannot be decoded.
+        /// A part of the token, or the credential of Basic, is not valid base64.
         BadBase64 = "bad_base64", "a part of the credential is no strict base64";
-        /// The token's header or claims are no JSON object.
+        /// The token's header or claims are not a JSON object.
         BadJson = "bad_json", "the token's header or claims are no JSON object";
-        /// The token's header or claims have a member twice.
+        /// The token's header or claims contain a member twice.
         DoubledMember = "doubled_member", "the token has a member twice";
-        /// The header names no algorithm that anybody may use here.
+        /// The header names no supported algorithm.
         UnknownAlgorithm = "unknown_algorithm", "the token's algorithm is none that is supported";
-        /// The header has an extension that must be understood (RFC 7515, 4.1.11).
-        CriticalExtension = "critical_extension", "the token's header demands an extension that is not supported";
-        /// A claim has another type than it must have.
+        /// The header marks an extension as critical (RFC 7515, 4.1.11).
+        CriticalExtension = "critical_extension",
+            "the token's header demands an extension that is not supported";
+        /// A claim's value has the wrong type.
         ClaimType(claim: Claim) = "claim_type", "the claim {claim} has a value that cannot be used";
-        /// A claim that must be there is absent.
+        /// A required claim is missing.
         ClaimMissing(claim: Claim) = "claim_missing", "the claim {claim} is missing";
-        /// Neither `exp` nor `iat` says when the token is over.
+        /// The token has neither `exp` nor `iat`, so it would never expire.
         NoLifetime = "no_lifetime", "the token has neither exp nor iat, and would be good for ever";
-        /// No enabled token app could have issued the token, or the one that the call names did
-        /// not.
+        /// No enabled token app could have issued the token; or the app that the request names did
+        /// not issue it.
         NoApp = "no_app", "no enabled token app fits the token and its signature";
-        /// The token came in a URL parameter that is no app's.
-        WrongParameter = "wrong_parameter", "the URL parameter carries the tokens of no enabled token app";
-        /// No enabled token app uses the token's algorithm.
+        /// The token was sent in a URL parameter that no app uses.
+        WrongParameter = "wrong_parameter",
+            "the URL parameter carries the tokens of no enabled token app";
         WrongAlgorithm = "wrong_algorithm", "no enabled token app uses the token's algorithm";
-        /// No key of the candidates verifies the token.
+        /// None of the candidate apps' keys verifies the token's signature.
         BadSignature = "bad_signature", "the token's signature does not verify";
-        /// The token's or session's lifetime is over.
+        /// The token or session has expired.
         Expired = "expired", "the token is expired";
-        /// `nbf` or `iat` lies ahead.
+        /// `nbf` or `iat` is in the future.
         NotYetValid = "not_yet_valid", "the token is not valid yet";
-        /// `exp` lies further ahead than the app allows.
+        /// `exp` is further in the future than the app allows.
         TooLongLived = "too_long_lived", "the token is good for longer than its token app allows";
-        /// An opaque token that is not, or no longer, valid.
+        /// The opaque token is unknown or was revoked.
         Revoked = "revoked", "the token is unknown or was revoked";
-        /// The key is mistyped or cut off.
+        /// The machine key's checksum is wrong.
         BadKey = "bad_key", "the key is mistyped or cut off: its checksum is wrong";
-        /// Basic had another name than the key's.
+        /// With Basic, the user name must be the machine key's name.
         KeyName = "key_name", "the user name before the key must be the key's name";
-        /// `iss` is another.
+        /// `iss` is not the app's issuer.
         IssuerMismatch = "issuer_mismatch", "the token is of another issuer";
-        /// `aud` has none of the audiences.
+        /// `aud` contains none of the app's audiences.
         AudienceMismatch = "audience_mismatch", "the token is for another audience";
-        /// The token is of a type that is no credential here.
+        /// The token's type is not accepted as a credential.
         TypeRefused = "type_refused", "the token's type is no credential here";
-        /// The authorized party is another.
+        /// The token's authorized party is not the app's.
         PartyRefused = "party_refused", "the token was issued to another party";
-        /// The token is bound to a key (`cnf`), and was sent as a bearer token.
-        BoundToken = "bound_token", "the token is bound to a key and may not be used as a bearer token";
-        /// Unknown user or wrong password: one answer for both.
+        /// The token is bound to a key (`cnf`), but was sent as a bearer token.
+        BoundToken = "bound_token",
+            "the token is bound to a key and may not be used as a bearer token";
+        /// The user is unknown or the password wrong. Both get the same answer.
         WrongPassword = "wrong_password", "the user name or password is incorrect";
-        /// No enabled application has the access key.
         UnknownApplication = "unknown_application", "there is no such application";
-        /// The signature was used before.
         Replayed = "replayed", "the signature was used before";
-        /// What was signed is too old, or too far ahead.
+        /// The signed timestamp is too old or too far in the future.
         StaleTimestamp = "stale_timestamp", "the timestamp is not within 15 minutes of now";
     }
 }
 
 reasons! {
-    /// Which limit on sign-ins is reached.
+    /// A limit on sign-ins.
     Limit {
-        /// With this user name from this network.
+        /// Failures with this user name from this network.
         Failures = "too_many_failures", "too many failed sign-ins";
-        /// With this user name from many networks; its user has not signed in from this one.
-        NewAddress = "new_address", "too many failed sign-ins with this user name from many addresses: for now its user is let in only from an address used during the last 30 days";
-        /// From this network, with many user names.
+        /// Failures with this user name from many networks. The limit applies where its user has
+        /// not signed in from this network.
+        NewAddress = "new_address",
+            "too many failed sign-ins with this user name from many addresses: for now its user \
+             is let in only from an address used during the last 30 days";
+        /// Failures from this network with many user names.
         AddressFailures = "address_failures", "too many failed sign-ins from this address";
-        /// More from this address than the platform lets through, right or wrong.
+        /// Attempts from this address, failed or not. The platform counts them.
         Rate = "rate_limit", "too many sign-ins from this address at once";
-        /// More passwords at once than an isolate hashes, whoever they are of.
+        /// Passwords that one isolate hashes at the same time, for all users.
         Hashing = "too_many_at_once", "too many passwords are being checked at once";
     }
 }
 
 impl Denied {
-    /// Those that any caller can meet: the last three are of calls that an application signed.
+    /// The reasons that any caller can meet. The last three apply only to requests that an
+    /// application signed.
     pub const OF_ANY_CALL: &'static [&'static str] =
         Self::REASONS.split_at(Self::REASONS.len() - 3).0;
 }
 
-/// The name of a claim, as a refusal says it.
+/// The name of a claim in a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim(Box<str>);
 
@@ -265,99 +262,92 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Why a known caller may not.
+/// Why an authenticated caller is not permitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The caller lacks a permission on a service.
     NoPermission {
-        /// Which.
         permission: Permission,
-        /// On which.
         service_id: i64,
     },
-    /// The grant of a service's creator stays as it is.
+    /// The grant of a service's creator cannot be changed.
     CreatorGrant,
-    /// Only callers of type `Administrator` may.
+    /// Only users of type `Administrator` may do this.
     NotAdministrator,
-    /// Only callers of type `Administrator` or `SYS_Creator` may.
+    /// Only users of type `Administrator` or `SYS_Creator` may do this.
     NotCreator,
-    /// Only administrators may, and applications of the organization with the right to authorize
+    /// Only administrators may do this, and applications of the organization that may authorize
     /// applications.
     MayNotAuthorize,
-    /// Only the user themselves, or an administrator, may.
+    /// Only the user themselves or an administrator may do this.
     NotYourself,
-    /// The user is disabled.
     UserDisabled,
-    /// The token is good, and its user was deleted.
+    /// The token is valid, but its user was deleted.
     UserDeleted,
-    /// The token is good, its user does not exist, and its app creates none.
+    /// The token is valid, but its user does not exist and its app creates none.
     UnknownUser,
-    /// The token is good, and its app may not speak for this user, or the name is none for a new
-    /// user.
+    /// The token is valid, but its app may not act for this user, or the name is not allowed for a
+    /// new user.
     UserRefused,
-    /// The token says another id of its user than Postern knows, or an id that is somebody else's.
+    /// The token gives its user another id than Postern has, or an id of another user.
     IdConflict,
-    /// The token lacks scopes.
     InsufficientScope {
-        /// All that are needed, separated by spaces.
+        /// All required scopes, separated by spaces.
         scopes: String,
     },
-    /// A cookie was sent by a page of another origin.
+    /// A page of another origin sent a cookie.
     CrossOrigin,
-    /// Only pages of the console begin and end its sessions.
+    /// Only the console's pages may begin and end its sessions.
     NotOfConsole,
-    /// Only administrators sign in to the console.
+    /// Only administrators may sign in to the console.
     ConsoleIsForAdministrators,
-    /// `CORS_ORIGINS` does not list the origin of the page.
     OriginNotListed,
-    /// The key may not do this.
+    /// The machine key lacks a right.
     KeyMayNot {
-        /// What it needs; `None` where no key may.
+        /// The right that is needed; `None` if no key may do this.
         needs: Option<May>,
     },
-    /// Only a user may do this, and a key is none.
+    /// Only a user may do this, not a machine key.
     KeyIsNoUser,
-    /// The key was made by a key, and may make none itself.
+    /// A machine key that another key created may not create keys.
     KeyOfKey,
-    /// A cookie asks about its own user only, since a browser sends it for every script of the
-    /// page.
+    /// With a cookie, a request may ask only about its own user, because a browser sends the cookie
+    /// for every script of the page.
     CookieAsksAboutOthers,
-    /// What would be made would outlive the credential that makes it.
+    /// The new credential would outlive the one that creates it.
     WouldOutlive,
-    /// Provisioning changes only what it made or adopted, and no administrators.
+    /// Provisioning may only change what it created or adopted, and no administrators.
     NotProvisioned {
-        /// Whether it is an administrator.
+        /// The refused change was to an administrator.
         is_administrator: bool,
     },
-    /// A rule of the gateway lets the caller not pass.
+    /// A rule of the gateway refuses the caller.
     ByRule {
-        /// Its number in `ORIGIN_RULES`.
+        /// The rule's number in `ORIGIN_RULES`.
         rule: usize,
-        /// The member of the rule that decided.
+        /// The member of the rule that refused.
         member: &'static str,
     },
 }
 
-/// The result of nearly everything.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A field that breaks a rule.
+    /// A field has a wrong value.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: why.into(), rule: Rule::Value }
     }
 
-    /// A field that must be there.
+    /// A required field is missing.
     pub fn missing(field: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: "is required".to_owned(), rule: Rule::Presence }
     }
 
-    /// Something that cannot be read.
+    /// A field cannot be read.
     pub fn unreadable(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: why.into(), rule: Rule::Syntax }
     }
 
-    /// A credential that is there twice (RFC 6750, 3.1: the request is invalid).
+    /// A credential was sent twice (RFC 6750, 3.1: the request is invalid).
     #[must_use]
     pub fn doubled_credential(field: &str) -> Self {
         Self::Invalid {
@@ -367,7 +357,7 @@ impl Error {
         }
     }
 
-    /// Why a credential or somebody known was refused, in one word.
+    /// The reason of a refusal, in one word; `None` for other errors.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
         match self {
@@ -378,7 +368,7 @@ impl Error {
         }
     }
 
-    /// The word for it in the log and in counters: the reason, or what kind of failure it is.
+    /// The word for the error in the log and in counters: the reason, or the kind of error.
     #[must_use]
     pub fn word(&self) -> &'static str {
         self.reason().unwrap_or(match self {
@@ -401,8 +391,7 @@ impl Error {
         })
     }
 
-    /// What the log says besides of a failure that is not the caller's; `None` where there is
-    /// nothing to say.
+    /// What the log adds about a failure that is not the caller's; `None` for other errors.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         match self {
@@ -417,12 +406,12 @@ impl Error {
         }
     }
 
-    /// A fault of ours, with its text for the log.
+    /// A failure of Postern, with its text for the log.
     pub fn internal(text: impl Into<String>) -> Self {
         Self::Internal(Fault::new(text))
     }
 
-    /// The same error with a field named as the caller knows it.
+    /// The same error, with the field under the name that the caller knows.
     #[must_use]
     pub fn with_field_named(self, field: &str, name: &str) -> Self {
         match self {
@@ -433,25 +422,25 @@ impl Error {
         }
     }
 
-    /// Something that is not there.
     pub fn not_found(what: &'static str, id: impl fmt::Display) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
 }
 
 impl Fault {
-    /// A fault with its text for the log.
+    /// A fault with its text for the log. Callers are told that the database does not answer,
+    /// unless a method below says otherwise.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), for_callers: "the database does not answer", retry_after_s: None }
     }
 
-    /// A fault of the issuer of a token.
+    /// The token's issuer failed.
     #[must_use]
     pub fn of_issuer(self) -> Self {
         Self { for_callers: "the token's issuer does not answer", ..self }
     }
 
-    /// The issuer of a token left the groups out.
+    /// The token's issuer left out the groups.
     #[must_use]
     pub fn of_left_out_groups(self) -> Self {
         Self {
@@ -460,7 +449,7 @@ impl Fault {
         }
     }
 
-    /// The issuer of a token has no such key yet, and will be asked again.
+    /// The token's issuer has no such key yet, and will be asked again.
     #[must_use]
     pub fn of_unknown_key(self) -> Self {
         Self {
@@ -469,25 +458,25 @@ impl Fault {
         }
     }
 
-    /// The same, where it is known when another attempt is worth making.
+    /// Adds the time after which another attempt is worthwhile.
     #[must_use]
     pub fn with_retry_after(self, seconds: i64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// What callers are told where something does not answer.
+    /// The text for callers.
     #[must_use]
     pub fn for_callers(&self) -> &'static str {
         self.for_callers
     }
 
-    /// After how many seconds another attempt is worth making.
+    /// Seconds after which another attempt is worthwhile.
     #[must_use]
     pub fn retry_after_s(&self) -> Option<i64> {
         self.retry_after_s
     }
 
-    /// The text, for the log only.
+    /// The text for the log.
     #[must_use]
     pub fn for_log(&self) -> &str {
         &self.text
@@ -501,7 +490,7 @@ impl fmt::Debug for Fault {
 }
 
 impl Refusal {
-    /// The words of all of them.
+    /// The words of all refusals.
     pub const REASONS: [&'static str; 14] = [
         "user_refused",
         "user_disabled",
@@ -519,7 +508,6 @@ impl Refusal {
         "rule",
     ];
 
-    /// The word for it in answers.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -550,44 +538,68 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoPermission { permission, service_id } => {
-                return write!(f, "the permission {} on service {service_id} is needed", permission.name());
+                let permission = permission.name();
+                return write!(f, "the permission {permission} on service {service_id} is needed");
             }
             Self::KeyMayNot { needs: Some(may) } => {
-                return write!(f, "the key may not do this: it needs {} among what it may", may.name());
+                return write!(f, "the key's rights must include {}", may.name());
             }
-            Self::ByRule { rule, member: "deny" } => return write!(f, "rule {rule} of ORIGIN_RULES denies this"),
+            Self::InsufficientScope { scopes } => {
+                return write!(f, "the token lacks scopes: {scopes} are needed");
+            }
+            Self::ByRule { rule, member: "deny" } => {
+                return write!(f, "rule {rule} of ORIGIN_RULES denies this");
+            }
             Self::ByRule { rule, member } => {
-                return write!(f, "rule {rule} of ORIGIN_RULES wants something of the caller that does not hold: {member}");
+                return write!(
+                    f,
+                    "rule {rule} of ORIGIN_RULES requires what the caller lacks: {member}"
+                );
             }
-            Self::NotProvisioned { is_administrator: true } => "provisioning does not change administrators",
+            Self::NotProvisioned { is_administrator: true } => {
+                "provisioning does not change administrators"
+            }
             Self::NotProvisioned { is_administrator: false } => {
-                "provisioning did not make this. It changes such users and groups where SCIM_ADOPT is set"
+                "provisioning may not change what it did not create, unless SCIM_ADOPT is true"
             }
             Self::KeyMayNot { needs: None } => "no key may do this, only a user",
-            Self::KeyIsNoUser => "only a user may do this, and a key is none",
-            Self::KeyOfKey => "a key that was made by a key makes no keys",
-            Self::CookieAsksAboutOthers => "with a cookie users ask about themselves only: show a token or a password",
-            Self::WouldOutlive => "this would outlive the credential: send the password, or ask an administrator",
-            Self::InsufficientScope { scopes } => return write!(f, "the token lacks scopes: {scopes} are needed"),
+            Self::KeyIsNoUser => "only a user may do this, not a key",
+            Self::KeyOfKey => "a key that another key created cannot create keys",
+            Self::CookieAsksAboutOthers => {
+                "with a cookie users ask about themselves only: show a token or a password"
+            }
+            Self::WouldOutlive => {
+                "this would outlive the credential: send the password, or ask an administrator"
+            }
             Self::CreatorGrant => "the grant of a service's creator cannot be changed",
             Self::NotAdministrator => "only administrators may do this",
             Self::NotCreator => "only administrators and creators may do this",
-            Self::MayNotAuthorize => "the application may not authorize applications of the organization",
+            Self::MayNotAuthorize => {
+                "the application may not authorize applications of the organization"
+            }
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
-            Self::UserDeleted => "the user was deleted. An administrator can create them again, or free the name",
+            Self::UserDeleted => {
+                "the user was deleted. An administrator can create them again, or free the name"
+            }
             Self::UnknownUser => "the user is unknown and the token app creates none",
-            Self::UserRefused => "the token app may not speak for this user, or create one of this name",
+            Self::UserRefused => {
+                "the token app may not speak for this user, or create one of this name"
+            }
             Self::IdConflict => "the token gives its user another id",
             Self::CrossOrigin => {
-                "a page of another origin may not use the cookie. If the page is the application's own, set PUBLIC_ORIGIN to its origin"
+                "a page of another origin may not use the cookie. \
+                 If the page is the application's own, set PUBLIC_ORIGIN to its origin"
             }
             Self::NotOfConsole => {
-                "only pages of the console begin and end its sessions: a browser must send Sec-Fetch-Site: same-origin, \
-                 or without that header the Origin of this host. Programs send Authorization with each request instead"
+                "only pages of the console begin and end its sessions: \
+                 a browser must send Sec-Fetch-Site: same-origin, \
+                 or without that header the Origin of this host. \
+                 Programs send Authorization with each request instead"
             }
             Self::ConsoleIsForAdministrators => {
-                "only administrators sign in to the console: an administrator can make the user one, by the type Administrator"
+                "only administrators sign in to the console: \
+                 an administrator can make the user one, by the type Administrator"
             }
             Self::OriginNotListed => "CORS_ORIGINS does not list the origin of the page that calls",
         })

@@ -1,18 +1,18 @@
 //! Postern: an authorization gate at the edge.
 //!
-//! One Cloudflare Worker registers token apps, verifies their tokens, issues opaque tokens, keeps
-//! grants, answers permission checks and stands in front of an application. Its state is in D1 (the
-//! truth) and KV (a copy for the time when D1 does not answer). The map, from the outside in:
+//! One Cloudflare Worker registers token apps, verifies their tokens, issues opaque tokens, stores
+//! grants, answers permission checks and acts as a gateway before applications. D1 holds the state;
+//! KV holds a copy for times when D1 does not answer. The modules, from the outside in:
 //!
-//! * `edge` (wasm only): the Worker itself; the only place that names `worker`.
+//! * `edge` (wasm only): the Worker's events and bindings. Only this module names `worker`.
 //! * [`api`]: the HTTP dialects, side by side, on plain types.
-//! * [`actions`]: one use case, one function.
-//! * [`memory`]: what an isolate remembers of the database, and how it is kept true.
+//! * [`actions`]: one function per use case.
+//! * [`memory`]: an isolate's cache of the database, and how it stays current.
 //! * [`store`]: every SQL string and every KV key.
 //! * [`domain`]: values and decisions, without I/O.
-//! * [`ports`], [`context`] and [`error`]: what all of them share.
+//! * [`ports`], [`context`] and [`error`]: shared by all of them.
 //!
-//! `tests/host/layers.rs` holds which room may name which, and that no dialect names another.
+//! `tests/host/layers.rs` checks which module may use which, and that no dialect uses another.
 
 pub mod actions;
 pub mod api;

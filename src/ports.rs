@@ -1,7 +1,7 @@
 //! What Postern needs from outside, as small traits.
 //!
-//! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the
-//! host tests run, against the real migrations.
+//! The database port takes SQL, because D1 is `SQLite`: the host tests run the shipped statements
+//! against the real migrations.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,30 +21,29 @@ use crate::domain::tokens::key_source::HttpsUrl;
 use crate::domain::tokens::public_key::PublicKey;
 use crate::error::{Error, Fault, Result};
 
-/// A future of one request, on one thread.
+/// A future that stays on one thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// SQL over one database.
 pub trait Sql {
-    /// Runs the statements in one transaction and one round trip; all of them count, or none.
+    /// Runs the statements in one transaction and one round trip: all of them take effect, or none.
     fn batch(
         &self,
         statements: Vec<Statement>,
     ) -> LocalFuture<'_, std::result::Result<Vec<Rows>, SqlError>>;
 
-    /// The bookmark of the last write of this request; `None` where there was none.
+    /// The bookmark of this request's last write; `None` if it wrote nothing.
     fn bookmark(&self) -> Option<String>;
 }
 
-/// Text by key, eventually consistent.
+/// A key-value store of texts, which is eventually consistent.
 pub trait Kv {
-    /// The value, or `None` where there is none.
+    /// The value, or `None` if there is none.
     fn get<'a>(
         &'a self,
         key: &'a str,
     ) -> LocalFuture<'a, std::result::Result<Option<String>, Fault>>;
 
-    /// Writes a value that vanishes after `lifetime_s` seconds (60 at least).
+    /// Writes a value that expires after `lifetime_s` seconds (at least 60).
     fn put<'a>(
         &'a self,
         key: &'a str,
@@ -53,22 +52,22 @@ pub trait Kv {
     ) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 }
 
-/// What the isolates of one data centre share: texts by name, which is a URL of the Worker's own
-/// host without its scheme. It may lose an entry, keep an old one, or do nothing at all, and others
-/// may write to it, so nobody relies on an entry that is not sealed.
+/// A cache that the isolates of one data centre share. A name is a URL of the Worker's own host
+/// without the scheme. The cache may lose an entry, return an old one, or do nothing at all, and
+/// others may write to it. So only sealed entries may be trusted.
 pub trait Shared {
-    /// The text of a name; `None` where there is none, and where the platform fails.
+    /// The text stored under a name; `None` if there is none or the platform fails.
     fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Option<String>>;
 
-    /// Keeps a text for so many seconds, where the platform does.
+    /// Stores a text for `lifetime_s` seconds, if the platform can.
     fn put<'a>(&'a self, name: &'a str, text: String, lifetime_s: i64) -> LocalFuture<'a, ()>;
 }
 
-/// Signatures with key pairs: verification by public keys, and signing of Postern's own assertions.
+/// Verifies signatures by public keys, and signs Postern's own assertions.
 pub trait Signatures {
-    /// Whether the signature over the message is by the key. The caller has checked that the key is
-    /// for the algorithm, and the signature's length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). The
-    /// error is that the platform cannot use the key.
+    /// Verifies the signature over the message. The caller has checked that the key fits the
+    /// algorithm, and the signature's length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). Fails if the
+    /// platform cannot use the key.
     fn verify<'a>(
         &'a self,
         algorithm: Algorithm,
@@ -77,15 +76,15 @@ pub trait Signatures {
         message: &'a [u8],
     ) -> LocalFuture<'a, std::result::Result<bool, Fault>>;
 
-    /// Whether the platform can use the key at all; the error says why not.
+    /// Checks that the platform can use the key; the error says why not.
     fn accepts<'a>(
         &'a self,
         algorithm: Algorithm,
         key: &'a PublicKey,
     ) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 
-    /// Signs the message with ES256: `r` and `s`, one after the other (RFC 7518, 3.4). The error is
-    /// that the platform cannot use the key.
+    /// Signs the message with ES256. The signature is `r` followed by `s` (RFC 7518, 3.4). Fails if
+    /// the platform cannot use the key.
     fn sign<'a>(
         &'a self,
         key: &'a PrivateKey,
@@ -93,18 +92,18 @@ pub trait Signatures {
     ) -> LocalFuture<'a, std::result::Result<Vec<u8>, Fault>>;
 }
 
-/// Issuers that publish their keys, and say what their tokens mean.
+/// Requests to issuers: for their published keys, and for the introspection of tokens.
 pub trait Issuers {
-    /// Fetches what is at the URL within `limit`, following redirects to `https://` only. The error
-    /// is whatever is no answer of status 200 with at most `MAX_ANSWER_BYTES`.
+    /// Fetches the URL within `limit`. It follows redirects to `https://` only. Fails unless the
+    /// answer has status 200 and at most `MAX_ANSWER_BYTES`.
     fn fetch<'a>(
         &'a self,
         url: &'a HttpsUrl,
         limit: Millis,
     ) -> LocalFuture<'a, std::result::Result<Published, FetchProblem>>;
 
-    /// Posts a form to the URL within `limit`, following no redirect: whoever is named there would
-    /// see the credential and the token. The error is as above.
+    /// Posts a form to the URL within `limit`. It follows no redirect, because the redirect's
+    /// target would see the credential and the token. Fails as [`fetch`](Self::fetch) does.
     fn introspect<'a>(
         &'a self,
         url: &'a HttpsUrl,
@@ -114,18 +113,18 @@ pub trait Issuers {
     ) -> LocalFuture<'a, std::result::Result<Vec<u8>, FetchProblem>>;
 }
 
-/// The time, for whoever waits. A request may not wait for what another request does: it looks
-/// again and again, each time after a while of its own.
+/// The current time, and timers. A request may not wait for another request's work, so it polls: it
+/// looks, sleeps for a while, and looks again.
 pub trait Timer {
-    /// The time now; `Cx::now` stays what it was when the request began.
+    /// The current time. `Cx::now` keeps the time when the request began.
     fn now(&self) -> Millis;
 
-    /// Ends after so long.
+    /// Waits for so long.
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()>;
 }
 
-/// What a future ends with; `None` where it takes longer than the limit. It goes on when it is
-/// polled again.
+/// Waits for the future until the limit; `None` if it takes longer. The future can still be polled
+/// afterwards.
 pub async fn within<T>(
     timer: &dyn Timer,
     limit: Millis,
@@ -137,88 +136,80 @@ pub async fn within<T>(
     }
 }
 
-/// What an issuer answered.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// The body.
     pub body: Vec<u8>,
-    /// The header `Cache-Control`.
     pub cache_control: Option<String>,
 }
 
 /// Cryptographically strong random bytes.
 pub trait Entropy {
-    /// Fills the buffer, or says why it cannot.
+    /// Fills the buffer. The error says why the platform cannot.
     fn fill(&self, buffer: &mut [u8]) -> std::result::Result<(), Fault>;
 }
 
-/// The platform's limit on how often something is tried.
+/// A rate limit of the platform.
 pub trait Limiter {
-    /// Counts an attempt by this key, and tells whether it is within the limit. It is where the
-    /// platform knows of no limit, or does not answer.
+    /// Counts an attempt under this key, and tells whether it is within the limit. Returns true if
+    /// the platform has no limit or does not answer.
     fn admits<'a>(&'a self, key: &'a str) -> LocalFuture<'a, bool>;
 }
 
-/// Work that goes on after the answer.
+/// Work that continues after the answer.
 pub trait Tasks {
-    /// Runs the future to its end, after the answer if need be.
+    /// Runs the future to its end, even after the answer has been sent.
     fn spawn(&self, task: LocalFuture<'static, ()>);
 }
 
 /// The operator's log.
 pub trait Log {
-    /// Writes one line. Never a secret, a password or a token.
+    /// Writes one line, which must never hold a secret, a password or a token.
     fn line(&self, text: &str);
 
-    /// Writes the line of a refusal, which is a JSON text. `is_fault` tells that Postern, or
-    /// something that it relies on, is at fault, and not the caller.
+    /// Writes the line of a refusal, which is a JSON text. `is_fault` means that Postern or a
+    /// system it relies on failed, rather than the caller.
     fn refusal(&self, line: &str, is_fault: bool);
 }
 
-/// Where a deployment counts decisions.
+/// Counts a deployment's decisions.
 pub trait Decisions {
-    /// Notes one. It neither fails nor waits.
+    /// Counts one decision. It neither fails nor waits.
     fn note(&self, decision: &Decision<'_>);
 }
 
-/// What Postern decided about a request.
+/// One decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// What was to be decided: a verification, a check …
+    /// The kind of decision: a verification, a check and so on.
     pub kind: &'static str,
-    /// What came of it.
+    /// The result.
     pub outcome: &'static str,
-    /// Why somebody was refused; empty where nobody was.
+    /// The reason of a refusal; empty if nobody was refused.
     pub reason: &'static str,
-    /// The dialect in which it was asked.
+    /// The dialect of the request.
     pub dialect: &'static str,
-    /// The token app; empty where no token was shown, or none is known.
+    /// The token app; empty if there was no token or its app is unknown.
     pub app: &'a str,
-    /// The rule of `ORIGIN_RULES` that decided.
     pub rule: Option<usize>,
-    /// How many questions of the request were answered with yes.
+    /// How many permission questions were answered with yes.
     pub yes: u32,
-    /// How many with no.
+    /// How many were answered with no.
     pub no: u32,
-    /// When the request began.
     pub begun_at: Millis,
 }
 
 /// One SQL statement with its bound values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// The text, with `?1`, `?2` …
+    /// The text, with parameters `?1`, `?2` and so on.
     pub sql: Cow<'static, str>,
-    /// The values.
     pub params: Vec<Param>,
 }
 
-/// A bound value, in the shapes that D1 takes without loss.
+/// A bound value, in the types that D1 takes without loss.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
-    /// NULL.
     Null,
-    /// Text.
     Text(String),
     /// An int64, bound as decimal text.
     Int64(i64),
@@ -226,57 +217,53 @@ pub enum Param {
     Number(i64),
 }
 
-/// What is told of a database that lacks a table or a column.
-pub const UNMIGRATED: &str = "the database has no tables yet, or is older than this Worker: run `make deploy`, which applies the migrations, \
-                              or `scripts/run.sh wrangler d1 migrations apply postern --remote`";
+/// The message for a database that lacks a table or a column.
+pub const UNMIGRATED: &str = "the database has no tables yet, or is older than this Worker: \
+    run `make deploy`, which applies the migrations, \
+    or `scripts/run.sh wrangler d1 migrations apply postern --remote`";
 
-/// What one statement returned.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
-    /// The rows, in order.
     pub rows: Vec<Row>,
-    /// How many rows the database read for it; 0 where it does not tell.
+    /// How many rows the database read for it; 0 if it does not report that.
     pub read: u64,
 }
 
-/// One row, by column name.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The same for all rows of a statement.
+    /// The column names, shared by all rows of a statement.
     columns: Rc<[String]>,
-    /// In the columns' order.
+    /// The values, in the columns' order.
     values: Vec<Datum>,
 }
 
-/// A value as the database answers it: a third of the size of any JSON value, and there are
-/// thousands of them in a page.
+/// A value from the database. It takes a third of the memory of a JSON value, and a page holds
+/// thousands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
-    /// NULL.
     Null,
     /// A whole number.
     Integer(i64),
-    /// Any other number; also a whole one where D1, or an older snapshot, told it as a double.
+    /// Any other number. A whole number comes as this type when D1, or an older snapshot, wrote it
+    /// as a double.
     Real(f64),
-    /// Text.
     Text(String),
 }
 
-/// Why a batch failed.
 #[derive(Debug, Clone)]
 pub enum SqlError {
-    /// A constraint, a unique index or a trigger refused it; `SQLite`'s text.
+    /// A constraint, a unique index or a trigger refused it. Holds `SQLite`'s message.
     Refused(String),
-    /// The database does not answer. Whether a write took effect is unknown.
+    /// The database did not answer. It is unknown whether a write took effect.
     Unavailable(Fault),
-    /// It lacks a table or a column: the migrations have not been applied.
+    /// The database lacks a table or a column: the migrations have not been applied.
     Unmigrated(Fault),
-    /// The statement is wrong: our fault.
+    /// The statement is wrong, which is a bug of Postern.
     Failed(Fault),
 }
 
 impl SqlError {
-    /// A statement that `SQLite` could not even prepare, by its text.
+    /// The error for a statement that `SQLite` could not prepare, from its message.
     #[must_use]
     pub fn of_schema(text: String) -> Self {
         let lacks = ["no such table", "no such column", "has no column named"];
@@ -286,14 +273,14 @@ impl SqlError {
 }
 
 impl Statement {
-    /// Whether it changes nothing, so that it may be tried again.
+    /// Tells whether the statement only reads, and may therefore be repeated.
     #[must_use]
     pub fn only_reads(&self) -> bool {
         ["SELECT", "WITH"].iter().any(|word| self.sql.trim_start().starts_with(word))
     }
 
-    /// A short text that tells it from all others of this release: its values, and a digest of what
-    /// is in the program (FNV-1a).
+    /// A short text that distinguishes this statement from all others of this release: its values
+    /// and a digest (FNV-1a) of its SQL.
     #[must_use]
     pub fn name(&self) -> String {
         let fold =
@@ -302,7 +289,6 @@ impl Statement {
         format!("{digest:016x} {:?}", self.params)
     }
 
-    /// A statement with its values.
     pub fn new(sql: impl Into<Cow<'static, str>>, params: impl Into<Vec<Param>>) -> Self {
         Self { sql: sql.into(), params: params.into() }
     }
@@ -339,7 +325,7 @@ impl<T: Into<Param>> From<Option<T>> for Param {
 }
 
 impl Rows {
-    /// Rows, each with its values in the order of the columns.
+    /// Builds rows. Each has its values in the order of the columns.
     #[must_use]
     pub fn of(columns: Vec<String>, rows: Vec<Vec<Datum>>) -> Self {
         let columns = Rc::<[String]>::from(columns);
@@ -421,25 +407,25 @@ impl From<Map<String, Value>> for Row {
 }
 
 impl Row {
-    /// The value of a column; `None` where there is no such column.
+    /// A column's value; `None` if there is no such column.
     #[must_use]
     pub fn value(&self, column: &str) -> Option<&Datum> {
         let index = self.columns.iter().position(|name| name == column)?;
         self.values.get(index)
     }
 
-    /// The values by the names of their columns, as a snapshot keeps them.
+    /// The values by column name, as a snapshot stores them.
     #[must_use]
     pub fn to_map(&self) -> Map<String, Value> {
         self.columns.iter().cloned().zip(self.values.iter().map(Datum::to_json)).collect()
     }
 
-    /// A text column that is never NULL.
+    /// Reads a text column that is never NULL.
     pub fn text(&self, column: &str) -> Result<&str> {
         self.optional_text(column)?.ok_or_else(|| wrong(column))
     }
 
-    /// A text column.
+    /// Reads a text column that may be NULL.
     pub fn optional_text(&self, column: &str) -> Result<Option<&str>> {
         match self.value(column) {
             Some(Datum::Text(text)) => Ok(Some(text)),
@@ -448,13 +434,13 @@ impl Row {
         }
     }
 
-    /// A text column that a migration added: snapshots of older releases lack it, as if it were
+    /// Reads a text column that a migration added. Snapshots of older releases lack it; then it is
     /// NULL.
     pub fn added_text(&self, column: &str) -> Result<Option<&str>> {
         if self.value(column).is_some() { self.optional_text(column) } else { Ok(None) }
     }
 
-    /// A number within ±2^53: milliseconds, counts, flags.
+    /// Reads a number within ±2^53: milliseconds, counts, flags.
     pub fn number(&self, column: &str) -> Result<i64> {
         match self.value(column) {
             Some(Datum::Integer(number)) => Ok(*number),
@@ -467,13 +453,13 @@ impl Row {
         }
     }
 
-    /// A number in a column that a migration added: copies of older releases lack it, as if it were
-    /// 0.
+    /// Reads a number column that a migration added. Snapshots of older releases lack it; then it
+    /// is 0.
     pub fn added_number(&self, column: &str) -> Result<i64> {
         if self.value(column).is_some() { self.number(column) } else { Ok(0) }
     }
 
-    /// A number that may be NULL.
+    /// Reads a number that may be NULL.
     pub fn optional_number(&self, column: &str) -> Result<Option<i64>> {
         if self.value(column) == Some(&Datum::Null) {
             Ok(None)
@@ -482,13 +468,13 @@ impl Row {
         }
     }
 
-    /// A 0/1 column.
+    /// Reads a column that is 0 or 1.
     pub fn flag(&self, column: &str) -> Result<bool> {
         Ok(self.number(column)? != 0)
     }
 
-    /// An int64, which was selected as `CAST(… AS TEXT)`; among packed rows, which no double has
-    /// held, it may be a number.
+    /// Reads an int64 that was selected as `CAST(… AS TEXT)`. In packed rows it may be a number,
+    /// because no double has held it there.
     pub fn int64(&self, column: &str) -> Result<i64> {
         match self.value(column) {
             Some(Datum::Integer(number)) => Ok(*number),
@@ -547,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_column_holds_is_an_error_and_no_value() {
+    fn json_values_that_no_column_holds_are_errors() {
         for value in [json!(true), json!([1]), json!({}), json!(null)] {
             assert!(row(&json!({ "name": value })).text("name").is_err());
         }

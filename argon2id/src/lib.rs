@@ -1,8 +1,8 @@
-//! Argon2id, version 0x13, with one lane (RFC 9106), in parts.
+//! Argon2id, version 0x13, with one lane (RFC 9106), computed in parts.
 //!
-//! A hash takes tens of milliseconds of the one thread that an isolate has, and nothing else runs
-//! meanwhile. Libraries compute it in one go. This one stops wherever it is told to, so that others
-//! are served between the parts. `tests/library.rs` compares it with a library.
+//! A hash takes tens of milliseconds on an isolate's only thread, which serves nothing else
+//! meanwhile. Libraries compute it in one call. This one can stop at any block, so that the isolate
+//! serves other requests between the parts. `tests/library.rs` compares it with a library.
 
 use blake2::digest::consts::U64;
 use blake2::digest::{Digest, FixedOutput, Update, VariableOutput};
@@ -10,7 +10,7 @@ use blake2::{Blake2b, Blake2bVar};
 
 const WORDS: usize = 128;
 const BLOCK_BYTES: usize = 8 * WORDS;
-/// Into how many segments a pass divides the memory (RFC 9106, 3.4).
+/// A pass divides the memory into this many segments (RFC 9106, 3.4).
 const SEGMENTS: usize = 4;
 const VERSION: u32 = 0x13;
 const TYPE_ID: u32 = 2;
@@ -18,12 +18,12 @@ const TYPE_ID: u32 = 2;
 /// 1 KiB of the memory.
 type Block = [u64; WORDS];
 
-/// What a hash costs.
+/// The cost of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// The memory, in KiB: 8 or more.
+    /// The memory, in KiB: at least 8.
     pub memory_kib: u32,
-    /// How often the memory is passed over: 1 or more.
+    /// The number of passes over the memory: at least 1.
     pub passes: u32,
 }
 
@@ -32,17 +32,17 @@ pub struct Argon2id {
     cost: Cost,
     tag_bytes: usize,
     memory: Vec<Block>,
-    /// How many blocks were computed, in all passes.
+    /// The number of blocks computed so far, in all passes.
     done: usize,
-    /// What the addresses of the first half of the first pass are made of, and the latest 128 of
-    /// them.
+    /// The first half of the first pass derives its addresses from `input`; `addresses` holds the
+    /// current 128 of them.
     input: Block,
     addresses: Block,
 }
 
 impl Argon2id {
-    /// Begins to hash. Less memory than 8 KiB counts as 8, no pass as one, and a tag has 4 to 64
-    /// bytes.
+    /// Begins a hash. Values out of range are raised or lowered: the memory to at least 8 KiB, the
+    /// passes to at least 1, the tag to 4 to 64 bytes.
     #[must_use]
     pub fn begin(cost: Cost, tag_bytes: usize, password: &[u8], salt: &[u8]) -> Self {
         let cost = Cost { memory_kib: cost.memory_kib.max(8), passes: cost.passes.max(1) };
@@ -64,8 +64,8 @@ impl Argon2id {
         Self { cost, tag_bytes, memory, done: 2, input, addresses: [0; WORDS] }
     }
 
-    /// Computes at most so many blocks more, of about a microsecond each. Answers the tag once all
-    /// are computed.
+    /// Computes at most `blocks` further blocks; each takes about a microsecond. Returns the tag
+    /// once all blocks are computed.
     pub fn go_on(&mut self, blocks: usize) -> Option<Vec<u8>> {
         let all = self.memory.len() * self.cost.passes as usize;
         let until = all.min(self.done.saturating_add(blocks));
@@ -87,8 +87,8 @@ impl Argon2id {
         } else {
             self.memory[previous][0]
         };
-        // All blocks that are there, but for the segment being filled in the pass before and the
-        // previous block.
+        // The reference block is chosen from all finished blocks, except those of the previous pass
+        // in the segment being filled, and except the previous block.
         let (area, start) = if pass == 0 {
             (at - 1, 0)
         } else {
@@ -105,12 +105,12 @@ impl Argon2id {
         self.done += 1;
     }
 
-    /// Where the first half of the first pass looks is the same for all passwords (RFC 9106,
-    /// 3.4.1.2).
+    /// The address that block `in_segment` refers to in the first half of the first pass. It is the
+    /// same for all passwords (RFC 9106, 3.4.1.2).
     fn address(&mut self, segment: usize, in_segment: usize) -> u64 {
         let in_addresses = in_segment % WORDS;
-        // The first two blocks of all are there from the beginning, so this is asked from the third
-        // on.
+        // The first two blocks of the memory exist from the beginning, so the first call is for the
+        // third.
         if in_addresses == 0 || (segment == 0 && in_segment == 2) {
             self.input[2] = segment as u64;
             self.input[6] = (in_segment / WORDS) as u64 + 1;
@@ -128,7 +128,7 @@ impl Argon2id {
     }
 }
 
-/// H0: all that goes into the hash (RFC 9106, 3.2).
+/// H0: the hash of all inputs (RFC 9106, 3.2).
 fn seed(cost: Cost, tag_bytes: usize, password: &[u8], salt: &[u8]) -> [u8; 64] {
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
     let lanes = 1_u32.to_le_bytes();
@@ -138,7 +138,7 @@ fn seed(cost: Cost, tag_bytes: usize, password: &[u8], salt: &[u8]) -> [u8; 64] 
     for number in numbers.into_iter().chain([VERSION.to_le_bytes(), TYPE_ID.to_le_bytes()]) {
         Update::update(&mut hash, &number);
     }
-    // Neither a secret nor associated data.
+    // The last two, the secret and the associated data, are empty.
     for text in [password, salt, &[], &[]] {
         Update::update(&mut hash, &length(text.len()));
         Update::update(&mut hash, text);
@@ -169,7 +169,7 @@ fn long_hash(parts: &[&[u8]], out: &mut [u8]) {
 }
 
 fn short_hash(parts: &[&[u8]], out: &mut [u8]) {
-    // It has 1 to 64 bytes, so neither fails.
+    // `out` has 1 to 64 bytes, so neither call fails.
     let Ok(mut hash) = Blake2bVar::new(out.len()) else { return };
     for part in parts {
         Update::update(&mut hash, part);
@@ -177,7 +177,7 @@ fn short_hash(parts: &[&[u8]], out: &mut [u8]) {
     let _ = hash.finalize_variable(out);
 }
 
-/// G: one block of two (RFC 9106, 3.5).
+/// G: compresses two blocks into one (RFC 9106, 3.5).
 fn compress(one: &Block, other: &Block) -> Block {
     let mut mixed = *one;
     xor(&mut mixed, other);
@@ -201,7 +201,7 @@ fn xor(block: &mut Block, other: &Block) {
     block.iter_mut().zip(other).for_each(|(word, other)| *word ^= other);
 }
 
-/// P (RFC 9106, 3.6). The words are variables, not places in an array, so that they stay in
+/// P (RFC 9106, 3.6). The words are variables instead of array elements, so that they stay in
 /// registers.
 #[inline]
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! Argon2id in parts is Argon2id: the published vectors, and a library beside it.
+//! Compares Argon2id in parts with published vectors and with a library.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
 
@@ -27,7 +27,7 @@ fn byte_of_hex(digits: &[u8]) -> u8 {
     u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap()
 }
 
-/// Of the reference implementation's own tests, with one lane: 64 MiB and 256 KiB, two passes.
+/// From the reference implementation's own tests, with one lane: 64 MiB and 256 KiB, two passes.
 #[test]
 fn the_vectors_of_the_reference_implementation_hold() {
     let vectors = [
@@ -42,7 +42,7 @@ fn the_vectors_of_the_reference_implementation_hold() {
 }
 
 #[test]
-fn what_is_stored_is_what_the_library_computes() {
+fn at_the_cost_of_stored_passwords_the_hash_is_the_librarys() {
     let cost = Cost { memory_kib: 19 * 1024, passes: 2 };
     let (password, salt) = (b"correct horse", [7; 16]);
     assert_eq!(in_parts(cost, 32, password, &salt, 512), by_the_library(cost, 32, password, &salt));
@@ -50,9 +50,13 @@ fn what_is_stored_is_what_the_library_computes() {
 
 proptest! {
     #[test]
-    fn of_whatever_cost_in_whatever_parts_it_is_what_the_library_computes(
-        memory_kib in 8..1_200_u32, passes in 1..5_u32, tag_bytes in 4..=64_usize, blocks in 1..3_000_usize,
-        password in prop::collection::vec(any::<u8>(), 0..200), salt in prop::collection::vec(any::<u8>(), 8..64),
+    fn at_any_cost_and_in_parts_of_any_size_the_hash_is_the_librarys(
+        memory_kib in 8..1_200_u32,
+        passes in 1..5_u32,
+        tag_bytes in 4..=64_usize,
+        blocks in 1..3_000_usize,
+        password in prop::collection::vec(any::<u8>(), 0..200),
+        salt in prop::collection::vec(any::<u8>(), 8..64),
     ) {
         let cost = Cost { memory_kib, passes };
         prop_assert_eq!(

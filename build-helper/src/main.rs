@@ -1,7 +1,7 @@
-//! Makes the module that the Worker's entry imports out of the wasm that cargo has built.
+//! Turns the wasm that cargo has built into the module that the Worker's entry imports.
 //!
-//! `build-helper WASM FOLDER` writes `index.js`, `index_bg.wasm` and the JavaScript that the crates
-//! bring along (`snippets/`) into the folder. `scripts/build.sh` calls it.
+//! `build-helper WASM FOLDER` writes `index.js`, `index_bg.wasm` and the JavaScript of the crates
+//! (`snippets/`) into the folder. `scripts/build.sh` calls it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -33,20 +33,20 @@ fn bind(wasm: &Path, folder: &Path) -> Outcome {
         .input_path(wasm)
         .out_name("index")
         .typescript(false)
-        // They are a twelfth of the file. The log of a panic says where it was without them.
+        // The names are a twelfth of the file. A panic's log line gives the place without them.
         .remove_name_section(true)
-        // After a panic, entry.mjs replaces the instance by the function that this adds.
+        // Adds the function by which entry.mjs replaces the instance after a panic.
         .reset_state_function(true)
         .module(true)?
         .generate(folder)?;
     adapt(&folder.join("index.js"))
 }
 
-/// wasm-bindgen writes a source phase import. The runtime and its bundler know only the plain
+/// wasm-bindgen writes a source phase import. The runtime and its bundler support only the plain
 /// import, which gives the same `WebAssembly.Module` there.
 const SOURCE_PHASE: &str = "import source wasmModule from";
 
-/// entry.mjs knows by this text that an exception comes from an instance that is gone.
+/// By this text, entry.mjs recognizes an exception from an instance that has been replaced.
 const STALE: &str = "'Cannot invoke closure from previous WASM instance'";
 
 fn adapt(index: &Path) -> Outcome {

@@ -1,4 +1,4 @@
-// An application whose users are those of Postern.
+// An application whose users are Postern's.
 
 import { Hono } from "hono";
 import { permission, signedIn, type Postern } from "./postern";
@@ -11,7 +11,7 @@ app.get("/", (c) => c.text("Everybody may read this."));
 app.use("/me", signedIn({ cookie: "app_token" }));
 app.all("/me", (c) => c.json(c.var.user));
 
-// The service 1 is what the grants at Postern are about.
+// The service 1, for which Postern has grants.
 app.get("/reports", signedIn(), permission(1, "VIEW"), (c) =>
   c.text(`Reports for ${c.var.user.username}`),
 );

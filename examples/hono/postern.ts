@@ -6,18 +6,18 @@ import type { Answer, CheckAsked, Failure, Gate, Identity, Int64 } from "./gate"
 
 export type Postern = {
   Bindings: { POSTERN: Gate };
-  /** `app` is the token app that took the token; a token of Postern's own has none. */
+  /** `app` is the token app that accepted the token. One of Postern's own tokens has none. */
   Variables: { user: Identity; token: string; app?: string };
 };
 
 type Options = {
-  /** A cookie that holds the token where there is no `Authorization`. */
+  /** The cookie that has the token, if there is no `Authorization`. */
   cookie?: string;
-  /** The only token app whose tokens count. */
+  /** The only token app whose tokens are accepted. */
   app?: string;
 };
 
-/** Lets in whoever shows a good token, and sets `c.var.user`. */
+/** Admits requests with a valid token, and sets `c.var.user`. */
 export function signedIn({ cookie, app }: Options = {}): MiddlewareHandler<Postern> {
   return async (c, next) => {
     const token = tokenOf(c, cookie);
@@ -34,8 +34,8 @@ export function signedIn({ cookie, app }: Options = {}): MiddlewareHandler<Poste
 }
 
 /**
- * Lets in whoever has the permission on the service. It goes behind `signedIn`. Postern is asked
- * about the token and not about the user's id, so that groups count that only the token names.
+ * Admits users with the permission on the service. Use it behind `signedIn`. It asks about the
+ * token instead of the user's id, so that groups that only the token names are counted.
  */
 export function permission(
   service: Int64 | ((c: Context<Postern>) => Int64),
@@ -44,7 +44,7 @@ export function permission(
   return async (c, next) => {
     const id = typeof service === "function" ? service(c) : service;
     const checked = await answerOf(
-      // Another app may take the same token for somebody else.
+      // Another app may accept the same token for another user.
       c.env.POSTERN.check({ token: c.var.token, app: c.var.app, service: id, permission }),
     );
     if (!checked.ok) return refuse(c, checked);
@@ -68,7 +68,10 @@ const NOT_PERMITTED = failure(
 );
 const BROKEN = failure(503, "Service Unavailable", "Postern does not answer; try again");
 
-/** The token, or why there is none. `Authorization` decides where it is there, even if wrong. */
+/**
+ * The token, or why there is none. If there is an `Authorization`, it decides, even if it is
+ * invalid.
+ */
 function tokenOf(c: Context<Postern>, cookie?: string): string | Failure {
   const authorization = c.req.header("authorization");
   if (authorization !== undefined) return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? MISSING;
@@ -76,21 +79,21 @@ function tokenOf(c: Context<Postern>, cookie?: string): string | Failure {
   const [found, another] = cookie ? pairs.filter((pair) => pair.startsWith(`${cookie}=`)) : [];
   if (!cookie || !found) return MISSING;
   if (another) return TWO_COOKIES;
-  // Browsers send a cookie with what pages of other origins ask for, too. A WebSocket is opened by a
-  // GET, and may then do anything.
+  // Browsers also send cookies with requests from pages of other origins. A GET may open a
+  // WebSocket, which may then do anything.
   const onlyReads = ["GET", "HEAD"].includes(c.req.method) && !c.req.header("upgrade");
   if (!onlyReads && isCrossOrigin(c)) return CROSS_ORIGIN;
   return found.slice(cookie.length + 1);
 }
 
-/** A browser says which page asks; whatever else sends cookies has no pages of others. */
+/** Browsers say which page sends a request. Other clients with cookies have no pages of others. */
 function isCrossOrigin(c: Context<Postern>): boolean {
   const [origin, site] = [c.req.header("origin"), c.req.header("sec-fetch-site")];
   const isOther = origin !== undefined && origin !== new URL(c.req.url).origin;
   return isOther || (site !== undefined && site !== "same-origin" && site !== "none");
 }
 
-/** A call is rejected where Postern breaks or is gone: then nobody is let in. */
+/** If Postern fails or cannot be reached, the call is rejected, and nobody is admitted. */
 const answerOf = <T>(call: Promise<Answer<T>>): Promise<Answer<T>> => call.catch(() => BROKEN);
 
 function refuse(c: Context<Postern>, { ok: _, headers, ...problem }: Failure) {

@@ -1,4 +1,4 @@
-// Waits until `make dev` answers, then says where it is and how to sign in.
+// Waits until `make dev` answers, then prints where it is and how to sign in.
 // Usage: announce.mjs PORT PID, where PID is the process that serves.
 
 const [port, pid] = process.argv.slice(2);
@@ -16,8 +16,10 @@ const serving = () => {
 /** Where the console is, or what it needs. */
 async function whereConsoleIs() {
   const { signIn, at } = await (await fetch(`${address}/v1/console/session`)).json();
-  if (signIn === "off")
-    return `The console needs a host of its own beside the application: set ADMIN_HOST = "127.0.0.1:${port}".`;
+  if (signIn === "off") {
+    const setting = `set ADMIN_HOST = "127.0.0.1:${port}"`;
+    return `The console needs a host of its own beside the application: ${setting}.`;
+  }
   return `The console is at ${at ?? `${address}/v1/console/`}`;
 }
 
@@ -29,9 +31,9 @@ const answers = () =>
 
 while (serving()) {
   if (await answers()) {
-    // Without its secrets the Worker answers 503, and says so itself.
+    // Without its secrets, the Worker answers 503 and says so itself.
     const where = await whereConsoleIs().catch(() => "");
-    // The password stays in its file: it is neither shown here nor left in a shell's history.
+    // The password is not printed, so that it is in no terminal or shell history.
     console.log(`
 Postern is at ${address}. The administrator is "admin", the password is in .dev.vars:
 

@@ -1,10 +1,10 @@
-// Writes archives that depend on nothing but what is in them.
+// Writes archives whose bytes depend only on their content.
 
 import { gzipSync } from "node:zlib";
 
 const BLOCK = 512;
 
-/** The places of a header's fields (POSIX.1-1988, ustar). */
+/** The offsets of a header's fields (POSIX.1-1988, ustar). */
 const FIELDS = {
   name: 0,
   mode: 100,
@@ -19,8 +19,8 @@ const FIELDS = {
 };
 
 /**
- * A gzipped tar archive of one folder. `files` has texts or bytes by their paths in it; what ends
- * in `.sh` or begins with `#!` can be run. `time` is in seconds.
+ * A gzipped tar archive of one folder. `files` has texts or bytes by their paths. Files whose names
+ * end in `.sh` or whose text begins with `#!` are executable. `time` is in epoch seconds.
  */
 export function archive(folder, files, time) {
   const blocks = Object.entries(files)
@@ -28,7 +28,7 @@ export function archive(folder, files, time) {
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .flatMap(([path, content]) => [header(path, content, time), content, padding(content.length)]);
   const packed = gzipSync(Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]), { level: 9 });
-  // The tenth byte names the operating system; 255 is none in particular (RFC 1952, 2.3.1).
+  // The tenth byte is the operating system; 255 means unknown (RFC 1952, 2.3.1).
   packed[9] = 255;
   return packed;
 }
@@ -56,7 +56,7 @@ function header(path, content, time) {
   return block;
 }
 
-/** A path of more than 100 bytes is divided at a slash. */
+/** A path of more than 100 bytes is split at a slash. */
 function divided(path) {
   if (Buffer.byteLength(path) <= 100) return ["", path];
   const at = path.lastIndexOf("/", 154);

@@ -1,22 +1,20 @@
-# For the scripts beside it: sourced, never run. Leaves the working directory at the top of the
-# checkout.
+# For the scripts beside it: sourced, never run. Changes to the top folder of the checkout.
 # shellcheck shell=bash
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# Where a user's own Rust is found even if the shell that called us does not list it.
+# A user's own Rust is here, even if the calling shell does not list it.
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/postern
 env_file=.build/env
 
-# No questions, no metrics, no calls home: these scripts also run where nobody answers and nothing
-# is reachable.
+# No questions, metrics or network calls: these scripts also run where nobody answers and nothing is
+# reachable.
 export CI=1 WRANGLER_SEND_METRICS=false WRANGLER_HIDE_BANNER=true CLOUDFLARE_CF_FETCH_ENABLED=false
 
-# A `make` that wrangler or a test starts must not try to join the job server of the one that called
-# us.
+# A `make` that wrangler or a test starts must not join the job server of the one that called us.
 unset MAKEFLAGS MAKELEVEL MFLAGS
 
 say() { printf 'postern: %s\n' "$*"; }
@@ -30,8 +28,8 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Runs a long command with its output in a log. It prints a sign of life every half minute, and the
-# end of the log if the command fails. It is a subshell, so that two of them can run side by side.
+# Runs a long command with its output in a log. Prints a sign of life every half minute, and the end
+# of the log if the command fails. It is a subshell, so two can run side by side.
 # quietly LOG COMMAND…
 quietly() (
   log=$1 started=$SECONDS next=30
@@ -39,7 +37,7 @@ quietly() (
   mkdir -p "$(dirname "$log")"
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
-  # The command ends with this shell, also when a user interrupts.
+  # The command ends with this shell, also if a user interrupts it.
   trap 'kill $pid 2>/dev/null' EXIT
   while kill -0 $pid 2>/dev/null; do
     sleep 0.2
@@ -55,8 +53,8 @@ quietly() (
   exit 1
 )
 
-# Starts a function beside what follows. `wait_beside` waits for it and answers whether it
-# succeeded. It has a process group of its own, so that all of it ends with this script.
+# Starts a function in the background. `wait_beside` waits for it and returns its status. It has its
+# own process group, so all of it ends with this script.
 # start_beside FUNCTION
 start_beside() {
   set -m
@@ -73,13 +71,13 @@ wait_beside() {
   return $status
 }
 
-# Runs a command for at most so many seconds where the machine can (macOS has no `timeout`).
+# Limits a command to so many seconds if the machine can (macOS has no `timeout`).
 # bounded SECONDS COMMAND…
 bounded() {
   if has timeout; then timeout "$@"; else shift && "$@"; fi
 }
 
-# wrangler would read either of them in place of wrangler.toml, and say nothing.
+# wrangler would silently read either of them instead of wrangler.toml.
 check_configuration() {
   local file
   for file in wrangler.json wrangler.jsonc; do
@@ -88,7 +86,8 @@ check_configuration() {
   done
 }
 
-# What `setup.sh` found out: wasm_toolchain, and a PATH on which `node` is new enough for wrangler.
+# Loads the results of `setup.sh`: wasm_toolchain, and a PATH whose `node` is new enough for
+# wrangler.
 load_env() {
   [ -f "$env_file" ] || die 'nothing is set up yet' 'run: make build'
   # shellcheck disable=SC1090

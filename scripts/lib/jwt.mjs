@@ -1,4 +1,4 @@
-// Signs JSON Web Tokens with a shared secret, as the system that a token app stands for does.
+// Signs JSON Web Tokens with a shared secret, as the system of a token app does.
 
 import { createHmac } from "node:crypto";
 

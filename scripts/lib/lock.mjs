@@ -1,6 +1,6 @@
 // The part of a package-lock.json that one of its packages needs.
 
-/** The lock with `name` and all that it depends on, and nothing else, as a lock that is for use. */
+/** The lock with `name` and its dependencies only, none of them for development. */
 export function lockOf({ packages }, name) {
   const needed = {};
   const take = (path) => {
@@ -27,7 +27,7 @@ export function lockOf({ packages }, name) {
   };
 }
 
-/** Where Node finds a package: in the nearest node_modules on the way up. */
+/** The place where Node finds a package: the nearest node_modules on the way up. */
 function resolved(packages, from, name) {
   for (
     let path = from;

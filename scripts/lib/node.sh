@@ -1,10 +1,10 @@
-# For setup.sh: sourced, never run. Finds a Node that wrangler runs on, or brings one.
+# For setup.sh: sourced, never run. Finds a Node that is new enough for wrangler, or installs one.
 # shellcheck shell=bash
 #
 # find_node sets
-#   node_bin  the folder of the Node that was brought; empty where the machine's own is new enough
+#   node_bin  the folder of the installed Node; empty if the machine's own is new enough
 
-# The oldest Node that the locked wrangler runs on, like 22.12.0.
+# The oldest Node for the locked wrangler, such as 22.12.0.
 minimum_node() {
   node -p '
     const lock = JSON.parse(require("node:fs").readFileSync("package-lock.json"));
@@ -20,8 +20,8 @@ node_is_new_enough() {
     process.exit(differing === -1 || own[differing] > minimum[differing] ? 0 : 1);' "$2" 2>/dev/null
 }
 
-# The machine's own Node: the first one on the PATH that does not lie in FOLDER. What wrangler or a
-# test starts has the one that was brought before it, and would else take that for the machine's.
+# The machine's own Node: the first one on the PATH that is not below FOLDER. For programs that
+# wrangler or a test starts, the installed one comes first, and must not be taken for the machine's.
 # own_node FOLDER
 own_node() {
   local IFS=: folder
@@ -53,7 +53,7 @@ find_node() {
     bring_node "$folder" || die 'no newer Node could be brought from npm' \
       "install Node $minimum or newer (https://nodejs.org), then run the same again"
   fi
-  # npm takes the one package that is for this system. If it cannot have it, it says nothing.
+  # npm installs the one package for this system, and reports nothing if it cannot.
   node_bin=$(echo "$folder"/node_modules/node-*/bin)
   if node_is_new_enough "$node_bin/node" "$minimum"; then return; fi
   rm -rf "$folder"

@@ -1,21 +1,21 @@
-// Sends requests to a Postern as one of its users, again where that may help.
+// Sends requests to a Postern as one of its users. Repeats them if that may help.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const PATIENCE_MS = 120_000;
-/** How long is waited before each further attempt. */
+/** Milliseconds to wait before each further attempt. */
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000];
-/** Nothing was done, or it may be done again. */
+/** With these statuses, nothing was done, or the request may be repeated. */
 const PASSING = new Set([429, 502, 503, 504]);
 
 const devVars = fileURLToPath(new URL("../../.dev.vars", import.meta.url));
 
-/** Something that the user has to put right. */
+/** A fault that the user has to correct. */
 export class Failure extends Error {}
 
-/** An answer that asking again does not change. */
+/** An answer that stays the same when the request is repeated. */
 export class Refusal extends Failure {
   constructor({ status, body }) {
     super(
@@ -26,7 +26,7 @@ export class Refusal extends Failure {
   }
 }
 
-/** No answer, or one that asking again may change. */
+/** No answer, or one that may change when the request is repeated. */
 export class Passing extends Error {
   constructor(message, waitMs = 0) {
     super(message);
@@ -35,9 +35,9 @@ export class Passing extends Error {
 }
 
 /**
- * The address `base` of the Postern at a URL, and the `secret` to show there: the password, or on
- * this machine that of .dev.vars. A Failure where the password would travel in the clear, or where
- * there is none.
+ * Returns the address `base` of the Postern at a URL, and the `secret` for it: the password, or on
+ * this machine the one of .dev.vars. Throws a Failure if there is none, or if it would travel in
+ * the clear.
  */
 export function credentialFor(url, password) {
   let base;
@@ -58,14 +58,15 @@ export function credentialFor(url, password) {
   const secret = password || (isLocal && developmentPassword());
   if (!secret)
     throw new Failure(
-      "set PASSWORD in the environment (not as an argument, which everyone on the machine can read)",
+      "set PASSWORD in the environment " +
+        "(not as an argument, which everyone on the machine can read)",
     );
   return { base: base.href.replace(/\/$/, ""), secret };
 }
 
 /**
- * Postern at a URL, as a user, or as a key for machines in place of the password. Without a
- * password, that of a local development machine is taken.
+ * Postern at a URL, as a user, or with a machine key instead of the password. Without a password,
+ * uses that of a local development machine.
  */
 export class Postern {
   #base;
@@ -87,21 +88,21 @@ export class Postern {
     return `Basic ${Buffer.from(`${this.#username}:${this.#secret}`).toString("base64")}`;
   }
 
-  /** Where it is, which tells one Postern from another. */
+  /** The address, which identifies a Postern. */
   get address() {
     return this.#base;
   }
 
   /**
-   * Writes records, in one attempt; answers what Postern says of them. It goes with an opaque
-   * token, so that it can go on after the password of this user was restored, too.
+   * Writes records in one attempt. Returns Postern's answer. Uses an opaque token, which stays
+   * valid after the import has restored this user's password.
    */
   async importRecords(format, secrets, body) {
     const path = `/v1/import?${new URLSearchParams({ format, secrets })}`;
     const wasSignedIn = this.#token !== undefined;
     if (!wasSignedIn) await this.#signIn();
     const answer = await this.#send(path, { method: "POST", body }).catch(async (error) => {
-      // A token that served for a while may have expired.
+      // A token that worked for a while may have expired.
       if (!wasSignedIn || this.#isKey || error.status !== 401) throw error;
       await this.#signIn();
       return this.#send(path, { method: "POST", body });
@@ -121,14 +122,17 @@ export class Postern {
       body: text,
     }).catch((error) => {
       if (error.status !== 401) throw error;
-      throw new Failure(
-        `${error.message}. If an earlier run has restored the password of ${this.#username}, it is now that of the Postern where the backup was made.`,
-      );
+      const now = "it is now that of the Postern where the backup was made";
+      const restored = `If an earlier run has restored the password of ${this.#username}, ${now}`;
+      throw new Failure(`${error.message}. ${restored}.`);
     });
     this.#token = `Bearer ${await answer.text()}`;
   }
 
-  /** All records behind the line `after`, where there is one: `{ body, total }`, a stream and how many there are with those before. */
+  /**
+   * All records after the line `after`, or all if there is none. Returns `{ body, total }`: a
+   * stream, and the number of records including the earlier ones.
+   */
   async exportRecords(format, secrets, after) {
     const place = after === undefined ? {} : { after: placeOf(format, after) };
     const answer = await this.#send(
@@ -137,12 +141,12 @@ export class Postern {
     return { body: answer.body, total: Number(answer.headers.get("x-postern-total")) };
   }
 
-  /** One attempt. Answers the response where it is a success. */
+  /** Makes one attempt. Returns the response if it is a success. */
   async #send(path, { method = "GET", body } = {}) {
     try {
       const headers = { authorization: this.#token ?? this.#basic };
       const signal = body && AbortSignal.timeout(PATIENCE_MS);
-      // To another address the credential must not follow.
+      // The credential must not follow a redirect to another address.
       const answer = await fetch(this.#base + path, {
         method,
         headers,
@@ -165,16 +169,16 @@ export class Postern {
   }
 }
 
-/** Where a line stands: without what is long or sealed, because URLs end up in logs. */
+/** The key of a line, without long or sealed values, because URLs are logged. */
 function placeOf(format, line) {
   const isShort = (value) => !/^v1\.[0-9a-f]{8}\.|^.{257}/s.test(value);
   if (format === "csv") {
-    // A cell that is left out leaves its comma.
+    // An empty cell leaves its comma.
     return line.replace(/"((?:[^"]|"")*)"|[^,]+/g, (cell, quoted) =>
       isShort(quoted ?? cell) ? cell : "",
     );
   }
-  // The text of numbers stays as it is: an int64 is more than JavaScript's numbers hold.
+  // Numbers stay texts, because JavaScript's numbers cannot hold an int64.
   const numbers = line.replace(
     /("(?:[^"\\]|\\.)*")|(-?\d{16,})/g,
     (_, text, number) => text ?? `"${number}"`,
@@ -187,7 +191,7 @@ function placeOf(format, line) {
   );
 }
 
-/** What went wrong with the network, as something that passes; the rest as it is. */
+/** Turns an error of the network into one that may pass. Returns other errors unchanged. */
 export function broken(error) {
   const isOfFetch =
     error instanceof TypeError && ["fetch failed", "terminated"].includes(error.message);
@@ -199,9 +203,9 @@ export function broken(error) {
 }
 
 /**
- * Does something until it succeeds, waiting longer and longer after what passes. `say` is told what
- * is waited for. `progressed()` tells whether anything was achieved since it was asked last; then
- * patience begins anew.
+ * Repeats an action until it succeeds, with longer and longer pauses after errors that may pass.
+ * Passes the reason to `say`. If `progressed()` says that something was achieved since its last
+ * call, the pauses begin again.
  */
 export async function patiently(say, act, progressed = () => false) {
   for (let attempt = 0; ; attempt += 1) {

@@ -1,7 +1,7 @@
-# For test-all.sh: sourced, never run. Brings the programs of tests/all/package.json and
+# For test-all.sh: sourced, never run. Installs the programs of tests/all/package.json and
 # tests/all/requirements.txt.
 #
-# They are installed into the cache, once per machine and version; tests/all/support/programs.mjs
+# They are installed into the cache, once per machine and version. tests/all/support/programs.mjs
 # looks in the same places.
 # shellcheck shell=bash
 
@@ -20,7 +20,7 @@ install_from_npm() {
   cp tests/all/package-lock.json "$folder/node_modules/.postern-lock.json"
 }
 
-# Chromium needs some hundred libraries, so that unpacking its package would not do.
+# Chromium needs about a hundred libraries, so unpacking its package is not enough.
 find_browser() {
   if has chromium; then return; fi
   if has apt-get && may_be_root; then
@@ -33,7 +33,7 @@ find_browser() {
   fi
 }
 
-# The machine's lists of packages may be missing, or older than what the server has.
+# The machine's package lists may be missing, or older than the server's packages.
 # install_from_debian PACKAGE
 install_from_debian() {
   local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1")
@@ -41,7 +41,7 @@ install_from_debian() {
   as_root apt-get update && as_root "${install[@]}"
 }
 
-# Is there a Python that is new enough and makes virtual environments?
+# Succeeds if there is a Python that is new enough and can make virtual environments.
 has_python() {
   python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }

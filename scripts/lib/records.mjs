@@ -3,14 +3,14 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 
-/** What Postern takes in one request. */
+/** The largest request that Postern accepts. */
 export const MAX_REQUEST_BYTES = 1024 * 1024;
 
 const [LINE_FEED, CARRIAGE_RETURN, SPACE, QUOTE] = Buffer.from('\n\r "');
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 const END_OF_LINE = Buffer.from("\n");
 
-/** A line that no request can carry. */
+/** A line that is longer than any request may be. */
 export class UnsendableLine extends Error {
   constructor(line, why) {
     super(why);
@@ -19,9 +19,9 @@ export class UnsendableLine extends Error {
 }
 
 /**
- * Yields requests of whole records, each of at most `maxBytes`, from `start` on, which is `{
- * offset, line }` as an earlier request's `end`: `{ body, lines, end }`. `lines` has the line in
- * the file of each line of the body. The secrets of one key stay together: Postern adds none to a
+ * Yields requests of whole records, each of at most `maxBytes`: `{ body, lines, end }`. `start` is
+ * `{ offset, line }`, such as the `end` of an earlier request. `lines` has the number in the file
+ * of each line of the body. The secrets of one key stay together, because Postern adds none to a
  * key that has one.
  */
 export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTES) {
@@ -45,7 +45,7 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
         );
       add(request, record);
     }
-    // Blank lines belong to what they follow.
+    // Blank lines belong to the record before them.
     if (request.records.length > 0) request.records.at(-1).end = record.end;
   }
   if (request.records.length > 0) yield finished(request);
@@ -75,7 +75,7 @@ function linesOf({ bytes, line }) {
   return numbers;
 }
 
-/** Whether two lines, as an export has them, are secrets of one key. */
+/** Answers whether two lines of an export are secrets of one key. */
 function isOfSameKey(one, other) {
   const [first, second] = [one, other].map(
     ({ bytes }) =>
@@ -84,7 +84,7 @@ function isOfSameKey(one, other) {
   return first !== undefined && first === second;
 }
 
-/** The line of column names: the first that is not blank. */
+/** The line of column names: the first one that is not blank. */
 async function headOf(file, maxBytes) {
   for await (const record of records(file, "csv", { offset: 0, line: 0 }, maxBytes)) {
     if (!isBlank(record.bytes)) return record;
@@ -94,13 +94,13 @@ async function headOf(file, maxBytes) {
 
 /**
  * Yields `{ bytes, line, end }`: a record without the end of its last line, the number of its first
- * line, and where the next one begins. In CSV a cell in quotes may hold line breaks.
+ * line, and where the next one begins. In CSV a cell in quotes may contain line breaks.
  */
 async function* records(file, format, start, maxBytes) {
   const stream = createReadStream(file, { start: start.offset, highWaterMark: 256 * 1024 });
   let { offset, line } = start;
   let rest = Buffer.alloc(0);
-  // How much of `rest` has been looked at, and whether a quote is open there.
+  // How much of `rest` has been read, and whether a quote is open there.
   let seen = 0;
   let isQuoted = false;
   let linesWithin = 0;
@@ -157,8 +157,8 @@ function isBlank(bytes) {
 }
 
 /**
- * Cuts off what follows the last whole line, and answers `{ lines, last }`: how many lines there
- * are, and the last of them. A file that is not there has none.
+ * Cuts off what follows the last whole line. Returns `{ lines, last }`: the number of lines and the
+ * last one. A missing file has none.
  */
 export async function cutToWholeLines(file) {
   let handle;

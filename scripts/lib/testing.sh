@@ -1,4 +1,4 @@
-# For test.sh and test-all.sh: sourced, never run. Runs steps, goes on after one that fails, and
+# For test.sh and test-all.sh: sourced, never run. Runs steps, continues after a failure, and
 # counts.
 # shellcheck shell=bash
 
@@ -57,7 +57,8 @@ node_tests() {
   return $status
 }
 
-# Prints what failed and, alone on the last line, the counts; .ci/run adds up those of both targets.
+# Prints what failed and, alone on the last line, the counts, which .ci/run adds up for both
+# targets.
 # finish NAME
 finish() {
   local name

@@ -2,14 +2,14 @@
 # wasm32-unknown-unknown, or makes one.
 #
 # find_wasm_target sets
-#   wasm_toolchain the rustup toolchain to build the Worker with; empty: whichever `cargo` is active
+#   wasm_toolchain the rustup toolchain that builds the Worker; empty: the active `cargo`
 #   wasm_compiler the version of its compiler, by which the next run sees that nothing has changed
 # shellcheck shell=bash
 
 target=wasm32-unknown-unknown
 linked_toolchain=postern-wasm
 
-# Runs a command under a rustup toolchain; under the active one where that is empty.
+# Runs a command with a rustup toolchain, or with the active one if the name is empty.
 # under TOOLCHAIN COMMAND…
 under() {
   local toolchain=$1
@@ -17,12 +17,18 @@ under() {
   if [ -n "$toolchain" ]; then RUSTUP_TOOLCHAIN=$toolchain "$@"; else "$@"; fi
 }
 
-# The truth about a toolchain: does it link a small wasm library, with link-time optimisation as the
-# release build does? compiles_wasm COMMAND…, where COMMAND is a compiler
+# Tests a toolchain by linking a small wasm library with link-time optimisation, as the release
+# build does.
+# compiles_wasm COMMAND…, where COMMAND is a compiler
 compiles_wasm() {
   local trial=$cache/trial.$$ ok=1
   mkdir -p "$trial"
-  printf 'use std::fmt::Write;\n#[unsafe(no_mangle)]\npub extern "C" fn trial(n: u32) -> usize { let mut s = String::new(); let _ = write!(s, "{n}"); s.len() }\n' >"$trial/lib.rs"
+  {
+    echo 'use std::fmt::Write;'
+    echo '#[unsafe(no_mangle)]'
+    echo 'pub extern "C" fn trial(n: u32) -> usize {'
+    echo 'let mut s = String::new(); let _ = write!(s, "{n}"); s.len() }'
+  } >"$trial/lib.rs"
   "$@" --edition 2024 --crate-type cdylib --target $target -C lto=fat -C opt-level=1 \
     -o "$trial/trial.wasm" "$trial/lib.rs" >"$cache/trial.log" 2>&1 || ok=0
   rm -r "$trial"
@@ -31,22 +37,24 @@ compiles_wasm() {
 
 compiler_of() { under "$1" rustc -vV 2>/dev/null | tr '\n' ' '; }
 
-# accept TOOLCHAIN: takes it if it works.
+# accept TOOLCHAIN: uses it if it works.
 accept() {
   wasm_toolchain=$1
   wasm_compiler=$(compiler_of "$1")
   compiles_wasm under "$1" rustc
 }
 
-# What the last run found, if the compiler and its library are still the same.
+# Uses what the last run found, if the compiler and its library are still the same.
 unchanged() {
   [ -f "$env_file" ] || return 1
   # shellcheck disable=SC1090
   wasm_toolchain=$(. "$env_file" && printf %s "${wasm_toolchain-}")
   # shellcheck disable=SC1090
   wasm_compiler=$(. "$env_file" && printf %s "${wasm_compiler-}")
-  [ -n "$wasm_compiler" ] && [ "$(compiler_of "$wasm_toolchain")" = "$wasm_compiler" ] &&
-    compgen -G "$(under "$wasm_toolchain" rustc --print target-libdir --target $target)/libstd-*.rlib" >/dev/null
+  [ -n "$wasm_compiler" ] && [ "$(compiler_of "$wasm_toolchain")" = "$wasm_compiler" ] || return
+  local libdir
+  libdir=$(under "$wasm_toolchain" rustc --print target-libdir --target $target)
+  compgen -G "$libdir/libstd-*.rlib" >/dev/null
 }
 
 # version_at_least RUSTC MINIMUM
@@ -63,43 +71,50 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 may_be_root() { [ "$(id -u)" = 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
 
-is_debian_12() { grep -qs '^ID=debian$' /etc/os-release && grep -qs '^VERSION_ID="12"$' /etc/os-release; }
+is_debian_12() {
+  grep -qs '^ID=debian$' /etc/os-release && grep -qs '^VERSION_ID="12"$' /etc/os-release
+}
 
-# rustup's own copy of the target.
+# Installs rustup's own library for the target.
 add_with_rustup() {
   has rustup || return 1
   say "adding the target $target (rustup, at most 3 minutes)"
-  RUSTUP_MAX_RETRIES=1 bounded 180 rustup target add $target >"$cache/rustup.log" 2>&1 </dev/null && return
+  RUSTUP_MAX_RETRIES=1 bounded 180 rustup target add $target >"$cache/rustup.log" 2>&1 </dev/null &&
+    return
   say '  rustup could not: its server is out of reach, or the toolchain is not one of its own'
   return 1
 }
 
-# Debian packs a compiler that is new enough, a linker, and the library's source, but not the
+# Debian packages a compiler that is new enough, a linker, and the library's source, but not the
 # library for wasm32. Compiles that library, and puts it where Debian's compiler looks for it.
 make_with_debian() {
   local work=$cache/wasm32-std log=$cache/wasm32-std.log libdir host_bin
-  if ! dpkg-query -W rustc-web cargo-web rust-web-src lld-22 >/dev/null 2>&1 || ! version_at_least /usr/bin/rustc "$(minimum_rust)"; then
+  local packages=(rustc-web cargo-web rust-web-src lld-22)
+  if ! dpkg-query -W "${packages[@]}" >/dev/null 2>&1 ||
+    ! version_at_least /usr/bin/rustc "$(minimum_rust)"; then
     say 'installing Debian'\''s Rust with its library source, and lld (apt-get)'
-    # The lists of a machine may be older than the packages that the server still has.
-    quietly "$cache/apt.log" as_root apt-get update || say '  apt-get update failed; going on with the lists there are'
-    # --no-remove: a user's own rustc package is not ours to take away.
+    # The machine's lists may be older than the packages that the server still has.
+    quietly "$cache/apt.log" as_root apt-get update ||
+      say '  apt-get update failed; going on with the lists there are'
+    # --no-remove keeps a user's own rustc package.
     quietly "$cache/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y --no-remove --no-install-recommends rustc-web cargo-web rust-web-src lld-22 || return 1
+      apt-get install -y --no-remove --no-install-recommends "${packages[@]}" || return 1
   fi
 
-  # Made already, for a rustup that has forgotten it or for another user.
+  # The library may exist already, if rustup has lost its link to it, or for another user.
   if compiles_wasm /usr/bin/rustc; then return; fi
 
   say "compiling the standard library for $target (under a minute)"
   rm -rf "$work"
   mkdir -p "$work/src"
-  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$work/Cargo.toml"
+  printf '%s\n' '[package]' 'name = "empty"' 'version = "0.0.0"' 'edition = "2024"' \
+    '[workspace]' >"$work/Cargo.toml"
   printf '#![no_std]\n' >"$work/src/lib.rs"
-  # The embedded bitcode is what link-time optimisation reads; without it `lto = true` fails much
-  # later.
+  # Link-time optimisation reads the embedded bitcode. Without it, `lto = true` fails much later.
   (
     cd "$work"
-    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_DIR=$work/target
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes
+    export CARGO_TARGET_DIR=$work/target
     quietly "$log" /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target $target
   ) || return 1
   rm -f "$work/target/$target/release/deps/"libempty-*.rlib
@@ -107,7 +122,7 @@ make_with_debian() {
   libdir=$(/usr/bin/rustc --print target-libdir --target $target)
   host_bin=$(dirname "$(/usr/bin/rustc --print target-libdir)")/bin
   say "putting it into $libdir"
-  # The libraries of an older compiler would be taken for doubles.
+  # Libraries of an older compiler would count as duplicates.
   as_root rm -rf "$libdir"
   as_root mkdir -p "$libdir" "$host_bin"
   as_root cp "$work/target/$target/release/deps/"*.rlib "$libdir/"
@@ -121,20 +136,22 @@ link_debian() {
   rustup toolchain link $linked_toolchain /usr >"$cache/rustup.log" 2>&1
 }
 
-# The toolchain under which Debian's compiler runs: rustup's link to it, or none where there is no
-# rustup before it.
+# The toolchain that runs Debian's compiler: rustup's link to it, or none if there is no rustup.
 debian_toolchain() {
   if ! has rustup; then return; fi
   printf %s $linked_toolchain
 }
 
-has_linked_toolchain() { has rustup && rustup toolchain list 2>/dev/null | grep -q "^$linked_toolchain\b"; }
+has_linked_toolchain() {
+  has rustup && rustup toolchain list 2>/dev/null | grep -q "^$linked_toolchain\b"
+}
 
-# Cloudflare's machine for builds (Workers Builds) has a C compiler, make and curl, and no Rust.
+# Cloudflare's build machine (Workers Builds) has a C compiler, make and curl, but no Rust.
 bring_rust() {
   say 'bringing Rust to this machine of Workers Builds (rustup)'
   curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-    sh -s -- -y --quiet --no-modify-path --profile minimal --target $target || die 'rustup could not be installed'
+    sh -s -- -y --quiet --no-modify-path --profile minimal --target $target ||
+    die 'rustup could not be installed'
 }
 
 find_wasm_target() {
@@ -145,7 +162,7 @@ find_wasm_target() {
   version_at_least rustc "$(minimum_rust)" || rust_is_new_enough=0
 
   if [ $rust_is_new_enough = 1 ] && accept ''; then return; fi
-  # Before rustup, whose attempt can take minutes where its server is out of reach.
+  # Tried before rustup, which can take minutes if its server is out of reach.
   if has_linked_toolchain && accept $linked_toolchain; then return; fi
   if [ $rust_is_new_enough = 1 ] && add_with_rustup && accept ''; then return; fi
 
@@ -154,8 +171,12 @@ find_wasm_target() {
     die "no standard library for $target could be made from Debian's packages" \
       "the logs are $cache/apt.log, $cache/wasm32-std.log, $cache/rustup.log and $cache/trial.log"
   fi
-  die "no Rust compiler here has the target $target ($(rustc --version); $(minimum_rust) or newer is needed)" \
+  local have need
+  have=$(rustc --version || :)
+  need=$(minimum_rust)
+  die "no Rust compiler here has the target $target ($have; $need or newer is needed)" \
     'with rustup:             rustup update stable && rustup target add wasm32-unknown-unknown' \
-    'on Debian 12 as root, or with sudo that asks for no password: run this again, it makes the target from Debian'\''s packages' \
+    'on Debian 12 as root, or with sudo that asks for no password:' \
+    '                         run this again, it makes the target from Debian'\''s packages' \
     "the compiler's own words: $cache/trial.log"
 }

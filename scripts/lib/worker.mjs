@@ -1,4 +1,4 @@
-// Starts the built Worker under `wrangler dev`, as often as asked, and ends it again.
+// Starts the built Worker with `wrangler dev`, as often as asked, and stops it again.
 //
 // Not for `make dev`: nothing here reads .dev.vars or the default state folder. Build first
 // (scripts/build.sh).
@@ -23,7 +23,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, () => process.exit(1));
 }
 
-/** Secrets for a Worker that nobody will miss. */
+/** Secrets for a temporary Worker. */
 export function throwAwaySecrets() {
   return {
     MASTER_KEY: randomBytes(32).toString("base64"),
@@ -31,7 +31,7 @@ export function throwAwaySecrets() {
   };
 }
 
-/** A new empty folder that goes when Node ends, or before if the caller removes it. */
+/** A new empty folder, which is removed when Node ends, or earlier by the caller. */
 export function throwAwayFolder() {
   const folder = mkdtempSync(join(tmpdir(), "postern-"));
   folders.add(folder);
@@ -54,12 +54,12 @@ export async function applyMigrations(stateDir) {
 /**
  * Starts a Worker and waits until it listens.
  *
- * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are the variables and secrets
- * that replace those of wrangler.toml. `entry` is another entry module, such as the one that
- * `scripts/build.sh probe` makes. `config` is the wrangler.toml of another Worker. Workers that
- * name the same folder as their `registry` find each other, by their names. Returns `url`,
- * `output()` (all that it printed so far), `stop()` (in order) and `kill()` (SIGKILL to all of it).
- * The scheduled event runs when `/__scheduled` is asked for.
+ * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are variables and secrets that
+ * replace those of wrangler.toml. `entry` is another entry module, such as the one of
+ * `scripts/build.sh probe`. `config` is the wrangler.toml of another Worker. Workers with the same
+ * `registry` folder find each other by their names. Returns `url`, `output()` (all that it has
+ * printed), `stop()` (in order) and `kill()` (SIGKILL to all of it). A request for `/__scheduled`
+ * runs the scheduled event.
  */
 export async function startWorker(options) {
   for (let attempt = 1; ; attempt += 1) {
@@ -70,7 +70,7 @@ export async function startWorker(options) {
     ]);
     if (url) return control(child, url);
     child.signal("SIGKILL");
-    // Two workerds that open one new state at the same moment: the second finds SQLite locked, and
+    // If two workerds open a new state at the same moment, the second one finds SQLite locked, and
     // gives up at once.
     const locked = child.output().includes("SQLITE_BUSY");
     if (!locked || attempt === 5)
@@ -81,8 +81,8 @@ export async function startWorker(options) {
 function launch({ stateDir, bindings = {}, entry, config, registry, port = 0 }) {
   const scratch = throwAwayFolder();
   mkdirSync(stateDir, { recursive: true });
-  // A file, since arguments can be read by everyone on the machine. Naming one also keeps wrangler
-  // from .dev.vars.
+  // In a file, because everyone on the machine can read arguments. A named file also keeps wrangler
+  // from reading .dev.vars.
   const bindingsFile = join(scratch, "bindings.env");
   const lines = Object.entries(bindings).map(([name, value]) => `${name}='${value}'\n`);
   writeFileSync(bindingsFile, lines.join(""), { mode: 0o600 });
@@ -98,8 +98,8 @@ function launch({ stateDir, bindings = {}, entry, config, registry, port = 0 }) 
 }
 
 function control(child, url) {
-  // A Worker that its user forgets, as a failing test does, must not keep Node from ending; `exit`
-  // kills it then.
+  // A Worker that is not stopped, for example by a failing test, must not keep Node from ending.
+  // The `exit` handler kills it then.
   child.holdNode(false);
   return {
     url,
@@ -110,7 +110,7 @@ function control(child, url) {
       const patience = setTimeout(() => child.signal("SIGKILL"), 5000);
       await child.ended;
       clearTimeout(patience);
-      // Whatever of the group has outlived its leader.
+      // Kills processes of the group that have outlived its leader.
       child.signal("SIGKILL");
     },
     async kill() {
@@ -124,7 +124,8 @@ function control(child, url) {
 function run(args, scratch, registry = join(scratch, "registry")) {
   const child = spawn(process.execPath, [wrangler, ...args], {
     cwd: top,
-    // A process group of its own: wrangler starts workerd and esbuild, and all of them have to go.
+    // A process group of its own, because wrangler starts workerd and esbuild, and all of them must
+    // end.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -135,7 +136,7 @@ function run(args, scratch, registry = join(scratch, "registry")) {
       WRANGLER_SEND_METRICS: "false",
       WRANGLER_HIDE_BANNER: "true",
       WRANGLER_LOG_PATH: join(scratch, "logs"),
-      // Two Workers of one name would otherwise find each other.
+      // Otherwise two Workers with the same name would find each other.
       WRANGLER_REGISTRY_PATH: registry,
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
     },
@@ -156,7 +157,7 @@ function run(args, scratch, registry = join(scratch, "registry")) {
       try {
         process.kill(-child.pid, name);
       } catch {
-        // The group is gone already.
+        // The group has ended already.
       }
     },
     holdNode(yes) {

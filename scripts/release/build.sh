@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In a release the Worker is built already. This sees that what runs it is here.
+# In a release, the Worker is built already. This checks that the programs that run it are here.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -11,7 +11,7 @@ minimum=$(minimum_node)
 node_is_new_enough node "$minimum" ||
   die "node is $(node --version); wrangler needs $minimum or newer (https://nodejs.org)"
 
-# An older wrangler is here where a newer release was unpacked over this one.
+# If a newer release was unpacked over this one, the installed wrangler is an older one.
 node -e '
   const read = (path) => JSON.parse(require("node:fs").readFileSync(path));
   const wanted = read("package-lock.json").packages["node_modules/wrangler"].version;

@@ -1,9 +1,9 @@
-//! Access tokens of applications: asked for with a proof of the secret, and what signed calls are
-//! made with.
+//! Issues access tokens to applications that prove their secret, and verifies the signed calls that
+//! applications make with them.
 //!
-//! An application has one at a time; while it counts, whoever proves to be the application gets the
-//! same one again. A proof counts once: used again, it brings the token that it brought, as long as
-//! that counts, and never another.
+//! An application has one access token at a time. While the token is valid, each request with a new
+//! proof returns the same token. A proof is valid once: if it is sent again, it returns the token
+//! that it returned before while that is valid, and never another one.
 
 use std::rc::Rc;
 
@@ -18,38 +18,33 @@ use crate::memory::write::Write;
 use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed};
 
-/// What an application shows when it asks for a token.
+/// What an application sends to get a token.
 #[derive(Debug)]
 pub struct SecretProof {
-    /// Its access key.
     pub access_key: String,
-    /// When it asks.
+    /// When the application sends it.
     pub timestamp: Timestamp,
     /// See [`signed_call::encryption`].
     pub encryption: String,
 }
 
-/// What an application shows when it calls.
+/// What an application sends with a call.
 #[derive(Debug)]
 pub struct SignedCall {
-    /// Its access token.
     pub token: PlainToken,
-    /// When it calls.
     pub timestamp: Timestamp,
     /// See [`signed_call::signature`].
     pub signature: String,
 }
 
-/// An access token, and for how many seconds it counts.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token.
     pub token: PlainToken,
-    /// Seconds until it ends.
+    /// Seconds until it expires.
     pub seconds_left: i64,
 }
 
-/// The application's access token: the one that it has, else a new one.
+/// Returns the application's access token: the current one, or a new one if there is none.
 pub async fn get(cx: &Cx, proof: &SecretProof) -> Result<Issued> {
     let (application, brought) = prove(cx, proof).await?;
     if brought.is_some() {
@@ -58,7 +53,7 @@ pub async fn get(cx: &Cx, proof: &SecretProof) -> Result<Issued> {
     if counting(cx, &application).is_some() {
         remember(cx, proof).await?;
     } else {
-        // One that still runs is here only where no master key opens it.
+        // A token that is still valid here could not be decrypted by any master key.
         let replaced = application
             .token
             .as_ref()
@@ -70,7 +65,8 @@ pub async fn get(cx: &Cx, proof: &SecretProof) -> Result<Issued> {
     brought_by(cx, &application, brought.as_deref())
 }
 
-/// A new access token in place of `token`, which must be the application's and must count.
+/// Issues a new access token in place of `token`, which must be the application's current and valid
+/// one.
 pub async fn refresh(cx: &Cx, proof: &SecretProof, token: &PlainToken) -> Result<Issued> {
     let (application, brought) = prove(cx, proof).await?;
     if brought.is_some() {
@@ -85,8 +81,8 @@ pub async fn refresh(cx: &Cx, proof: &SecretProof, token: &PlainToken) -> Result
     brought_by(cx, &application, brought.as_deref())
 }
 
-/// The application whose access token this is, at a time that counts. Its signature has yet to be
-/// verified.
+/// Finds the application by its access token. The call's time must be current. The signature has
+/// still to be verified.
 pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
     if !call.timestamp.is_current(cx.now) {
         return Err(Denied::StaleTimestamp.into());
@@ -99,8 +95,8 @@ pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
     if application.may_act() { Ok(application) } else { Err(Denied::Revoked.into()) }
 }
 
-/// Verifies the signature of a call with these query parameters and this body. A call that writes
-/// counts once.
+/// Verifies the signature over these query parameters and this body. The signature of a call that
+/// writes can be used once.
 pub async fn verify(
     cx: &Cx,
     application: &Application,
@@ -122,8 +118,8 @@ pub async fn verify(
     Ok(())
 }
 
-/// The application that the proof is right for, and the hash of the token that the proof has
-/// brought, where it was used before.
+/// Checks the proof. Returns the application, and, if the proof was used before, the hash of the
+/// token that it returned.
 async fn prove(cx: &Cx, proof: &SecretProof) -> Result<(Application, Option<String>)> {
     if !proof.timestamp.is_current(cx.now) {
         return Err(Error::invalid("timestamp", "must be within 15 minutes of now"));
@@ -147,7 +143,8 @@ fn brought_by(cx: &Cx, application: &Application, brought: Option<&str>) -> Resu
     Ok(Issued { token: token.clone(), seconds_left: (expires_at_ms - cx.now.0).div_euclid(1000) })
 }
 
-/// The application's token with its hash and its end, where it counts and can be told.
+/// The application's token, its hash and its expiry in milliseconds. `None` if it has expired or
+/// cannot be decrypted.
 fn counting<'a>(
     cx: &Cx,
     application: &'a Application,
@@ -156,7 +153,7 @@ fn counting<'a>(
     Some((token.token.as_ref()?, token.hash, token.expires_at.0))
 }
 
-/// Makes a token; where another request was first, its token is this proof's, too.
+/// Issues a token. If another request issues one at the same time, the proof returns that one.
 async fn issue(cx: &Cx, proof: &SecretProof, replaced: Option<HashedToken>) -> Result<()> {
     let access_key = proof.access_key.as_str();
     let token = PlainToken::new(hex(&cx.random::<32>()?));
@@ -190,14 +187,14 @@ async fn issue(cx: &Cx, proof: &SecretProof, replaced: Option<HashedToken>) -> R
     }
 }
 
-/// Notes that the proof brings the token that there is.
+/// Notes that the proof returns the current token.
 async fn remember(cx: &Cx, proof: &SecretProof) -> Result<()> {
     let remember =
         applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
     Write::of(remember).commit(cx).await.map(drop)
 }
 
-/// An application in the audit trail.
+/// How the audit trail names an application.
 pub(crate) fn application_actor(access_key: &str) -> Actor {
     Actor::bracketed(&format!("application {access_key}"))
 }

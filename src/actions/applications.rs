@@ -1,4 +1,4 @@
-//! Applications, as administrators manage them. Their secrets are chosen here, and shown once.
+//! Manages applications, for administrators. Their secrets are generated here, and shown once.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 
@@ -16,8 +16,8 @@ use crate::store::constraint::Constraint;
 use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed, organizations};
 
-/// Registers an application, and answers its secret; a shortcut has none. Its access key is chosen
-/// where it is `None`. In an open directory its organization is registered with it.
+/// Registers an application. Returns its secret; a shortcut has none. If `access_key` is `None`,
+/// one is generated. Unless the directory is strict, the organization is registered with it.
 pub async fn create(
     cx: &Cx,
     by: &Caller,
@@ -55,14 +55,13 @@ pub async fn create(
     Ok((find(cx, access_key.as_str()).await?, secret))
 }
 
-/// One application.
 pub async fn find(cx: &Cx, access_key: &str) -> Result<Application> {
     applications::find(cx, access_key)
         .await?
         .ok_or_else(|| Error::not_found("application", access_key))
 }
 
-/// Applications by ascending access key, of one organization or of all.
+/// Lists applications by ascending access key, of one organization or of all.
 pub async fn list(
     cx: &Cx,
     organization_id: Option<&str>,
@@ -72,7 +71,7 @@ pub async fn list(
     applications::list(cx, organization_id, after_key, limit).await
 }
 
-/// Changes what can be chosen about an application.
+/// Changes the terms of an application.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -93,7 +92,7 @@ pub async fn update(
     find(cx, access_key).await
 }
 
-/// Gives an application a new secret, and ends its access token.
+/// Gives an application a new secret, and revokes its access token.
 pub async fn renew_secret(cx: &Cx, by: &Caller, access_key: &str) -> Result<Secret> {
     let application = find(cx, access_key).await?;
     if application.terms.shortcut {
@@ -110,7 +109,7 @@ pub async fn renew_secret(cx: &Cx, by: &Caller, access_key: &str) -> Result<Secr
     Ok(secret)
 }
 
-/// Deletes an application, and its access token with it.
+/// Deletes an application and its access token.
 pub async fn delete(cx: &Cx, by: &Caller, access_key: &str) -> Result<()> {
     let before = find(cx, access_key).await?;
     let deed = by.deed("application.delete", before.access_key.as_str()).before(before.for_audit());
@@ -119,7 +118,7 @@ pub async fn delete(cx: &Cx, by: &Caller, access_key: &str) -> Result<()> {
     write.deed(deed).commit(cx).await.map(drop)
 }
 
-/// 32 random bytes in base64url: text that every client can put into a file.
+/// 32 random bytes in base64url, which every client can store as text.
 fn secret(cx: &Cx) -> Result<Secret> {
     Ok(Secret::new(Base64UrlUnpadded::encode_string(&cx.random::<32>()?)))
 }

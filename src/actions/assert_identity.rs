@@ -1,4 +1,4 @@
-//! Telling the origin who calls, in an assertion that only Postern can have signed.
+//! Signs an assertion that tells the origin who calls.
 
 use std::rc::Rc;
 
@@ -8,9 +8,9 @@ use crate::domain::assertion::{self, AssertionKey, Claims};
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
 
-/// The assertion about a caller, from Postern at `issuer` for the origin at `audience`. `None`
-/// where `ORIGIN_ASSERTION_KEY` is not set. One that says the same and is young enough is sent
-/// again.
+/// Returns the assertion about a caller: issued by Postern at `issuer`, for the origin at
+/// `audience`. `None` if `ORIGIN_ASSERTION_KEY` is not set. An assertion that says the same is used
+/// again while it is young enough.
 pub async fn assert_identity(
     cx: &Cx,
     issuer: &str,

@@ -1,7 +1,7 @@
-//! Who is calling: one credential in, one caller out.
+//! Authenticates a request: takes one credential and returns one caller.
 //!
-//! The dialects choose which credential counts; a wrong one is refused here, and nothing falls
-//! through to another.
+//! The dialects choose which credential is used. If it is wrong, the request is refused here, and
+//! no other credential is tried.
 
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::find_signer::Accepted;
@@ -15,7 +15,8 @@ use crate::domain::secret::PlainToken;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 
-/// Tells who shows the credential.
+/// Finds the caller who shows this credential. If the request names an app, only that app's tokens
+/// are accepted, and no other kind of credential.
 pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
     if cx.is_recheck {
         Known::refresh(cx).await?;
@@ -25,7 +26,6 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) ->
     cx.memory.counters.verification(credential.word(), outcome(&found));
     let caller = found?;
     note(cx, &caller);
-    // Whoever names an app takes the tokens of that app only, and no other kind of credential.
     let app = if let Caller::User(user) = &caller { user.app() } else { None };
     if hints.app.is_some_and(|named| app.is_none_or(|app| app.as_str() != named)) {
         return Err(Denied::NoApp.into());
@@ -33,7 +33,7 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) ->
     Ok(caller)
 }
 
-/// What came of a credential, in a word.
+/// The outcome of a verification, for the counters.
 fn outcome(found: &Result<Caller>) -> &'static str {
     match found {
         Ok(_) => "accepted",
@@ -47,7 +47,6 @@ fn outcome(found: &Result<Caller>) -> &'static str {
     }
 }
 
-/// Notes whose credential it is.
 fn note(cx: &Cx, caller: &Caller) {
     match caller {
         Caller::User(caller) => note_user(cx, caller),
@@ -95,7 +94,8 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
     enabled(cx, caller).map(Caller::User)
 }
 
-/// Whose a token is that is no key, and what `tell` makes of one that a token app accepts.
+/// Finds whose token this is, if it is not a machine key. If a token app accepts it, `tell` gets
+/// the accepted token, and its result is returned.
 pub async fn by_token<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -127,10 +127,11 @@ fn enabled(cx: &Cx, caller: UserCaller) -> Result<UserCaller> {
     Err(Refusal::UserDisabled.into())
 }
 
-/// Authenticates by the first of these that is a credential at all, and answers which it was.
+/// Authenticates by the first credential that is present. Returns which one it was.
 ///
-/// A parameter that no token app takes is the application's. A session that is over counts as
-/// absent, so that an old cookie stands in nobody's way; the browser is told to forget it.
+/// A URL parameter that no token app takes belongs to the application, so it counts as absent. So
+/// does an expired session, so that an old cookie does not lock anybody out; the browser is then
+/// told to delete the cookie.
 pub async fn authenticate_first<'s>(
     cx: &Cx,
     shown: &'s [Credential],

@@ -1,6 +1,6 @@
-//! What an application is authorized to read and do in its organization: set by administrators, and
-//! by applications of the organization that may authorize others; asked by the services that hold
-//! the data.
+//! Manages what an application is authorized to read and do in its organization. Administrators set
+//! this, and so do applications of the organization that may authorize others. The services that
+//! hold the data ask for it.
 
 use serde_json::json;
 
@@ -16,17 +16,16 @@ use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::{applications, feed, organizations};
 
-/// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub enum Principal<'a> {
-    /// An administrator, or a key that may administer.
+    /// An administrator, or a machine key with `administration`.
     Administrator(&'a Caller),
-    /// An application, by a signed call.
+    /// An application that makes a signed call.
     Application(&'a Application),
 }
 
-/// Replaces what an application of the organization is authorized to. In an open directory an
-/// administrator's first mention registers both.
+/// Replaces the authorizations of an application of the organization. Unless the directory is
+/// strict, an administrator's first mention registers the organization and the application.
 pub async fn set(
     cx: &Cx,
     by: Principal<'_>,
@@ -71,11 +70,11 @@ pub async fn set(
         .deed(deed)
         .commit(cx)
         .await?;
-    // Somebody else moved or deleted it in between.
+    // Another request moved or deleted the application in between.
     if rows.is_empty() { Err(foreign()) } else { Ok(()) }
 }
 
-/// What an application of the organization is authorized to.
+/// The authorizations of an application of the organization.
 pub async fn list(
     cx: &Cx,
     by: Principal<'_>,
@@ -89,10 +88,10 @@ pub async fn list(
     Ok(of_organization.ok_or_else(foreign)?.authorizations)
 }
 
-/// Whether an application is authorized to something. Warm, this costs nothing; an unknown
-/// application is authorized to nothing.
+/// Whether an application has an authorization. A warm check reads nothing from D1. An unknown
+/// application has no authorizations.
 pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result<bool> {
-    // What is no access key is nobody's, and is not asked about.
+    // A text that is not a valid access key belongs to nobody, so nothing is read.
     let application = match AccessKey::parse(access_key) {
         Ok(access_key) => Known::application(cx, &access_key).await?,
         Err(_) => None,
@@ -104,7 +103,7 @@ pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result
 }
 
 impl Principal<'_> {
-    /// Refuses an application that is of another organization, or may not authorize others.
+    /// Refuses an application of another organization, and one that may not authorize others.
     fn require_right(self, organization_id: &str) -> Result<()> {
         match self {
             Self::Administrator(_) => Ok(()),
@@ -130,7 +129,7 @@ impl Principal<'_> {
     }
 }
 
-/// Unknown, or of another organization: one answer for both.
+/// The application is unknown, or of another organization. The answer is the same for both.
 fn foreign() -> Error {
     refused(Rule::Organization)
 }

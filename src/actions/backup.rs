@@ -1,4 +1,4 @@
-//! Bringing the state out and in, many records at once.
+//! Imports and exports the state, many records at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,31 +17,30 @@ use crate::memory::write::Write;
 use crate::store::backup::{Deleted, NoKeySecret, StoredSecret};
 use crate::store::{backup, feed, units};
 
-/// How many records one page of an export reads.
+/// The number of records that an export reads at once.
 const PAGE: i64 = 2000;
 
-/// What becomes of passwords and secrets.
+/// How passwords and secrets are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
-    /// They are left out; what an import finds there stays.
+    /// They are left out. An import keeps those that are already stored.
     LeftOut,
-    /// They travel, sealed under the master key.
+    /// They are included, sealed under the master key.
     Sealed,
 }
 
-/// What an import did.
 #[derive(Debug)]
 pub struct Imported {
-    /// How many records it wrote.
+    /// The number of records written.
     pub records: usize,
-    /// Which of their apps have no secret, so that nothing can be verified with them.
+    /// The imported token apps that have no secret, so that they verify no token.
     pub without_secret: Vec<String>,
 }
 
 type Lines = Vec<(usize, Record)>;
 
-/// Writes records, all of them or none; what is there already is replaced, so that doing it twice
-/// is doing it once. Answers what is wrong with which line, where something is.
+/// Imports records, all of them or none. Existing records are replaced, so importing twice has the
+/// same result as importing once. If lines are wrong, returns what is wrong with each.
 pub async fn import(
     cx: &Cx,
     by: &Caller,
@@ -52,7 +51,7 @@ pub async fn import(
         records.retain(|(_, record)| !record.kind.is_secret());
     }
     let refused = not_allowed(by, &records);
-    // What the rest would say of these lines tells who is here.
+    // Further checks of these lines would tell the caller which users exist.
     if !refused.is_empty() {
         return Ok(Err(refused));
     }
@@ -83,8 +82,8 @@ pub async fn import(
     }
     keep_equal_secrets(cx, &mut records).await?;
     let mut write = Write::default();
-    // Whoever imports goes on with the opaque token that they came with, although their password is
-    // replaced.
+    // A caller who signed in with an opaque token keeps that session, even if the import replaces
+    // their password.
     let own = match by {
         Caller::User(UserCaller { proof: Proof::Session(session), .. }) => Some(session.id),
         _ => None,
@@ -119,8 +118,8 @@ pub async fn import(
     Ok(Ok(Imported { records: records.len(), without_secret }))
 }
 
-/// The lines that the caller may not import: a key with `provisioning` brings in who may do what,
-/// and not who somebody is.
+/// The lines that the caller may not import. A key with `provisioning` may import who may do what,
+/// but not users and their credentials.
 fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
     let refused = records
         .iter()
@@ -131,7 +130,7 @@ fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
         .collect()
 }
 
-/// The lines that delete a user whom another line brings.
+/// The lines that delete a user whom another line imports.
 fn contradictory(records: &[(usize, Record)]) -> Vec<LineError> {
     let users: HashMap<_, _> = of_kind(records, "user")
         .filter_map(|(line, user)| Some((user.text("username")?, *line)))
@@ -147,11 +146,11 @@ fn contradictory(records: &[(usize, Record)]) -> Vec<LineError> {
     deleted.map(error).collect()
 }
 
-/// How far another clock may be ahead of ours.
+/// How far the exporting machine's clock may be ahead of ours.
 const CLOCKS_DIFFER_BY: Millis = Millis::from_seconds(600);
 
-/// The lines that would refuse a user's tokens, or leave their profile as it is, until a later day.
-/// Nothing takes such a time back.
+/// The lines with a time in the future. They would refuse a user's tokens, or keep their profile
+/// from changing, until that time, and nothing could undo that.
 fn ahead(cx: &Cx, records: &[(usize, Record)]) -> Vec<LineError> {
     let latest = cx.now + CLOCKS_DIFFER_BY;
     let bounds = [("validFrom", latest.0), ("followedAt", latest.seconds())];
@@ -166,12 +165,12 @@ fn ahead(cx: &Cx, records: &[(usize, Record)]) -> Vec<LineError> {
         .map(|(line, member, ..)| LineError {
             line,
             field: member.to_owned(),
-            why: "must not lie ahead: nobody could take it back".to_owned(),
+            why: "must not be in the future: nobody could undo it".to_owned(),
         })
         .collect()
 }
 
-/// The lines that bring a deleted user back, or delete somebody else than they name.
+/// The lines that would bring a deleted user back, or delete another user than they name.
 async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let found = backup::deleted(cx, records).await?;
     let lines: HashMap<_, _> = ["user", "tombstone"]
@@ -187,16 +186,23 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
     let errors = found.into_iter().filter_map(|found| {
         let (word, field, why) = match found {
             Deleted::Name(name) => {
-                let why = format!("is the name of a deleted user: free it by DELETE /v1/tombstones/{name}, or leave the line out");
+                let why = format!(
+                    "is the name of a deleted user: free it by DELETE /v1/tombstones/{name}, or \
+                     leave the line out"
+                );
                 (line("user", "username", &json!(name))?, "username", why)
             }
             Deleted::Id(id) => {
-                let why =
-                    format!("was the id of a deleted user, and is given to nobody else: leave the line out, or {}", whose_id::to_free(id));
+                let free = whose_id::to_free(id);
+                let why = format!(
+                    "was the id of a deleted user, and is given to nobody else: leave the line \
+                     out, or {free}"
+                );
                 (line("user", "id", &json!(id))?, "id", why)
             }
             Deleted::SomebodyElse(name, id) => {
-                (line("tombstone", "username", &json!(name))?, "id", format!("{name:?} is here as user {id}"))
+                let why = format!("{name:?} is here as user {id}");
+                (line("tombstone", "username", &json!(name))?, "id", why)
             }
         };
         Some(LineError { line: word, field: field.to_owned(), why })
@@ -204,25 +210,26 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
     Ok(errors.collect())
 }
 
-/// The lines that would send a secret, which whoever imports need not know, to another endpoint.
+/// The lines that would send a secret to another endpoint. The importer need not know the secret,
+/// so they must not be able to redirect it.
 async fn of_endpoints(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let refused = backup::sent_elsewhere(cx, records).await?;
     let is_refused =
         |app: &Record| app.text("name").is_some_and(|name| refused.iter().any(|of| of == name));
     let lines = of_kind(records, "tokenApp").filter(|(_, app)| is_refused(app));
-    let error = |(line, _): (&usize, &Record)| {
-        LineError {
+    let error = |(line, _): (&usize, &Record)| LineError {
         line: *line,
         field: "policy".to_owned(),
-        why: "names another introspection endpoint or client than the app that is here, whose secret would be sent there: change the app \
-              by PUT /v1/token-apps/{name} with its secret, or delete it first"
+        why: "names another introspection endpoint or client than the app that is here, whose \
+              secret would be sent there: change the app by PUT /v1/token-apps/{name} with its \
+              secret, or delete it first"
             .to_owned(),
-    }
     };
     Ok(lines.map(|(line, app)| error((line, app))).collect())
 }
 
-/// The lines with keys whose user or maker is not there when they are written, or who ended them.
+/// The lines of keys that would have no user or no parent key when they are written, or whose user
+/// has ended them.
 async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let keys: Vec<_> = of_kind(records, "key").collect();
     let lines: HashMap<_, _> =
@@ -242,7 +249,7 @@ async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>>
         let error = match (key.number("userId"), parent) {
             _ if valid_from > key.number("createdAt") => Some((
                 "createdAt",
-                "is before the validFrom of its user, so that the key is over: leave the line out"
+                "is before the validFrom of its user, so the key has ended: leave the line out"
                     .to_owned(),
             )),
             _ if makers.has_key => None,
@@ -263,7 +270,8 @@ async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>>
             (_, Some(parent)) => Some((
                 "parentId",
                 format!(
-                    "{parent} is not here: send the line of that key before this one, or leave the line out"
+                    "{parent} is not here: send the line of that key before this one, or leave \
+                     the line out"
                 ),
             )),
             _ => None,
@@ -278,8 +286,8 @@ async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>>
     Ok(errors)
 }
 
-/// The lines with secrets of keys that were removed here, or of which it is not known that they are
-/// of the key that is meant.
+/// The lines of key secrets that were removed here, and of those that may belong to another key
+/// with the same id.
 async fn of_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let lines: HashMap<_, _> = of_kind(records, "keySecret")
         .filter_map(|(line, record)| {
@@ -289,14 +297,18 @@ async fn of_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Line
     let refused = backup::refused_key_secrets(cx, records).await?;
     let errors = refused.into_iter().filter_map(|(id, prefix, why)| {
         let (field, why) = match why {
-            NoKeySecret::Past => ("hash", "was removed here, and never counts again: leave the line out"),
+            NoKeySecret::Past => {
+                ("hash", "was removed here, and is never valid again: leave the line out")
+            }
             NoKeySecret::NoKey => ("keyId", "is no key here: send the line of the key along"),
             NoKeySecret::OtherKey => (
                 "keyId",
-                "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out",
+                "is a key here, but may be another one: send the line of the key along, which \
+                 shows whether it is the same, or leave the line out",
             ),
         };
-        Some(LineError { line: *lines.get(&(id, prefix.as_str()))?, field: field.to_owned(), why: why.to_owned() })
+        let line = *lines.get(&(id, prefix.as_str()))?;
+        Some(LineError { line, field: field.to_owned(), why: why.to_owned() })
     });
     Ok(errors.collect())
 }
@@ -308,7 +320,6 @@ fn of_kind<'r>(
     records.iter().filter(move |(_, record)| record.kind.word == word)
 }
 
-/// How many records there are of each kind.
 fn counts(records: &[(usize, Record)]) -> serde_json::Map<String, Value> {
     let count = |kind: &Kind| of_kind(records, kind.word).count();
     KINDS
@@ -318,8 +329,8 @@ fn counts(records: &[(usize, Record)]) -> serde_json::Map<String, Value> {
         .collect()
 }
 
-/// Takes the secrets out where they are to be left out. Else it looks whether a master key opens
-/// each, and opens what is sealed only while it is outside.
+/// Removes the secrets if they are to be left out. Otherwise checks that a master key opens each of
+/// them, and decrypts those that are sealed in the export only.
 fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
     let mut errors = Vec::new();
     for (line, record) in records {
@@ -348,11 +359,13 @@ fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
     errors
 }
 
-const UNOPENED: &str = "is not sealed under MASTER_KEY or MASTER_KEY_PREVIOUS, or belongs to something else: set the key that it was exported \
-                        under as MASTER_KEY_PREVIOUS, or import with secrets=left-out";
+const UNOPENED: &str = "is not sealed under MASTER_KEY or MASTER_KEY_PREVIOUS, or belongs to \
+                        something else: set the key that it was exported under as \
+                        MASTER_KEY_PREVIOUS, or import with secrets=left-out";
 
-/// Puts what is stored in the place of what a record brings, where both open to the same. A record
-/// that was sealed under the previous master key, or another time, changes nothing then.
+/// If a sealed secret in the import and the stored one have the same plaintext, keeps the stored
+/// one. So importing a record that was sealed under the previous master key, or at another time,
+/// changes nothing.
 async fn keep_equal_secrets(cx: &Cx, records: &mut Lines) -> Result<()> {
     for StoredSecret { index, member, sealed } in backup::stored_secrets(cx, records).await? {
         let Some((_, record)) = records.get_mut(index) else { continue };
@@ -371,7 +384,7 @@ async fn keep_equal_secrets(cx: &Cx, records: &mut Lines) -> Result<()> {
     Ok(())
 }
 
-/// What a sealed member belongs to, so that it opens there only.
+/// The name under which a member is sealed. It opens under this name only.
 fn belongs_to(field: &Field, record: &Record) -> Option<String> {
     let (Is::Sealed(kind) | Is::Hash(kind)) = field.is else { return None };
     let names = record.kind.owner.iter().map(|member| match record.get(member) {
@@ -381,7 +394,7 @@ fn belongs_to(field: &Field, record: &Record) -> Option<String> {
     Some(format!("{kind}/{}", names.collect::<Vec<_>>().join("/")))
 }
 
-/// The lines that name something that is registered neither here nor by another line.
+/// The lines that refer to something which neither the directory nor another line has.
 async fn unregistered(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let defined: HashSet<(&'static str, i64)> =
         records.iter().filter_map(|(_, record)| defined(record)).collect();
@@ -409,7 +422,7 @@ async fn unregistered(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineEr
         .collect())
 }
 
-/// What a record registers: the kind and the id.
+/// The kind and the id of what a record registers.
 fn defined(record: &Record) -> Option<(&'static str, i64)> {
     let kind = match record.kind.word {
         "user" => "USER",
@@ -421,7 +434,7 @@ fn defined(record: &Record) -> Option<(&'static str, i64)> {
     Some((kind, record.number("id")?))
 }
 
-/// What a record refers to: the member, the kind, the id.
+/// What a record refers to: member, kind and id.
 fn references(record: &Record) -> Vec<(&'static str, &'static str, i64)> {
     let object_type = ["USER", "DEPT", "GROUP"]
         .into_iter()
@@ -438,8 +451,8 @@ fn references(record: &Record) -> Vec<(&'static str, &'static str, i64)> {
         .collect()
 }
 
-/// The lines that say of somebody what is said of somebody else here. Where that is the caller, who
-/// is new here, they make way: the id that they get instead is answered, too.
+/// The lines that give somebody an id or name which somebody else has here. If that is the calling
+/// administrator of a new deployment, the caller makes way: they get another id, which is returned.
 async fn contradictions(
     cx: &Cx,
     by: &Caller,
@@ -481,15 +494,15 @@ async fn contradictions(
     Ok((moved, errors))
 }
 
-/// Whether the caller is the first administrator of a Postern that has nobody else yet, or was that
-/// when this restore began.
+/// Whether the caller is the first administrator of a deployment that has no other user yet, or was
+/// so when this restore began.
 async fn is_new_here(cx: &Cx, caller: Option<UserId>) -> Result<bool> {
     let Some(id) = caller else { return Ok(false) };
     Ok(!backup::is_referred_to(cx, id).await?
         && (id.0 >= NEW_PLACES || backup::has_one_user(cx).await?))
 }
 
-/// Ids that nobody else has: whoever made way for a record gets one of these.
+/// Ids from here on are given to callers who make way for a record. No other user has such an id.
 const NEW_PLACES: i64 = 1 << 52;
 
 fn new_place(cx: &Cx) -> Result<UserId> {
@@ -497,12 +510,12 @@ fn new_place(cx: &Cx) -> Result<UserId> {
     Ok(UserId(NEW_PLACES | (random & (NEW_PLACES - 1))))
 }
 
-/// How many records an export has in all.
+/// The number of records of an export.
 pub async fn count(cx: &Cx, secrets: Secrets) -> Result<i64> {
     backup::count(cx, secrets == Secrets::Sealed).await
 }
 
-/// Writes into the audit trail that somebody brings out secrets.
+/// Writes to the audit trail that the caller exports secrets.
 pub async fn note_secrets(cx: &Cx, by: &Caller) -> Result<()> {
     Write::default()
         .deed(by.deed("directory.export", "with sealed secrets"))
@@ -511,7 +524,7 @@ pub async fn note_secrets(cx: &Cx, by: &Caller) -> Result<()> {
         .map(drop)
 }
 
-/// Where an export is.
+/// The position of an export.
 #[derive(Debug, Clone)]
 pub struct Export {
     kinds: &'static [Kind],
@@ -520,7 +533,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// From the beginning, or behind a record that an earlier export ended with.
+    /// Begins an export, or continues it after the record that an earlier export ended with.
     #[must_use]
     pub fn behind(last: Option<Record>, secrets: Secrets) -> Self {
         let at = last
@@ -530,7 +543,7 @@ impl Export {
         Self { kinds: KINDS.get(at..).unwrap_or_default(), after: last, secrets }
     }
 
-    /// The next records; `None` at the end.
+    /// Returns the next records; `None` at the end.
     pub async fn next(&mut self, cx: &Cx) -> Result<Option<Vec<Record>>> {
         while let Some((kind, rest)) = self.kinds.split_first() {
             let with_secrets = self.secrets == Secrets::Sealed;
@@ -554,7 +567,7 @@ impl Export {
     }
 }
 
-/// Seals what is stored as it is, and must not be readable outside.
+/// Seals what is stored in plain form, and must not be readable in an export.
 fn seal_hashes(cx: &Cx, record: &mut Record) -> Result<()> {
     for field in record.kind.fields.iter().filter(|field| matches!(field.is, Is::Hash(_))) {
         let (Some(hash), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record))

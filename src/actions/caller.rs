@@ -1,4 +1,4 @@
-//! Who calls, and what they show for it.
+//! Callers, and the credentials that they show.
 
 use std::rc::Rc;
 
@@ -19,52 +19,46 @@ use crate::memory::write::Write;
 use crate::store::machine_keys;
 use crate::store::standings::Subject;
 
-/// What a caller shows.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// A user name and a password.
     Password {
-        /// As sent.
         username: String,
-        /// As sent.
         password: Secret,
     },
-    /// A token that may be opaque or a JSON Web Token.
+    /// A token that may be an opaque token or a JSON Web Token.
     Token(PlainToken),
-    /// An opaque token.
     OpaqueToken(PlainToken),
     /// The cookie of the GIS manager.
     Cookie(PlainToken),
-    /// The cookie of a session of the gateway.
+    /// The cookie of a gateway session.
     Session {
-        /// As sent.
         value: PlainToken,
-        /// The cookie that it is in.
+        /// The cookie that carried it.
         cookie: SessionCookie,
     },
-    /// The cookie of a session of the console. It is looked at only where a page of the console's
-    /// own web origin sends it.
+    /// The cookie of a console session. It is accepted only from a page of the console's own web
+    /// origin.
     Console(PlainToken),
-    /// A token in a header or a cookie that a variable names.
+    /// A token in a header or cookie that a variable names.
     Placed {
-        /// As sent.
         token: PlainToken,
-        /// A browser sends it by itself, whichever page asks.
+        /// Browsers send cookies by themselves, whichever page makes the request.
         is_cookie: bool,
     },
-    /// A key; with Basic, the name that came with it.
+    /// A machine key. With Basic authentication, `name` is the user name, which must be the key's
+    /// name.
     Key {
-        /// As sent.
         name: Option<String>,
-        /// As sent; it need not have the form of a key.
+        /// As sent. It may not have the form of a key.
         key: PlainToken,
     },
-    /// URL parameters, of which one may carry a token app's token: name and value.
+    /// URL parameters, as name and value. One of them may carry a token of a token app.
     Parameters(Vec<(String, PlainToken)>),
 }
 
 impl Credential {
-    /// Whether a browser sends it by itself, and a page of another origin may have made it do so.
+    /// Whether browsers send it by themselves, so that a page of another origin may have caused the
+    /// request.
     #[must_use]
     pub fn is_cookie(&self) -> bool {
         matches!(
@@ -73,7 +67,7 @@ impl Credential {
         )
     }
 
-    /// The word for its kind, in counters.
+    /// The name of its kind, in counters.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -86,7 +80,7 @@ impl Credential {
         }
     }
 
-    /// The credential that a token is where Postern's keys are taken too.
+    /// The credential of a token, in places that accept Postern's machine keys as well.
     #[must_use]
     pub fn of_token(token: PlainToken) -> Self {
         if machine_key::looks_like_one(token.expose()) {
@@ -97,36 +91,34 @@ impl Credential {
     }
 }
 
-/// Who calls: a user, or a key. Whatever needs a user asks for one by [`Caller::user`], which
-/// refuses a key; so nothing that is written for users is open to keys by accident.
+/// A user or a machine key. Code that needs a user calls [`Caller::user`], which refuses a key. So
+/// nothing that is written for users is open to keys by accident.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// A user.
     User(UserCaller),
-    /// A machine.
     Key(KeyCaller),
 }
 
-/// A user who proved who they are.
+/// A user who has proved their identity.
 #[derive(Debug, Clone)]
 pub struct UserCaller {
-    /// Who they are; enabled.
+    /// Always enabled.
     pub user: Rc<User>,
-    /// How they proved it.
     pub proof: Proof,
 }
 
-/// A machine that showed a key.
+/// A machine that has shown a key.
 #[derive(Debug, Clone)]
 pub struct KeyCaller {
-    /// The key; not expired.
+    /// Not expired.
     pub key: Rc<MachineKey>,
-    /// The user for whom it speaks, and who limits it; enabled.
+    /// The user for whom the key speaks. The key never has more rights than this user. Always
+    /// enabled.
     pub user: Option<Rc<User>>,
 }
 
 impl Caller {
-    /// The user who calls; a key is none.
+    /// The user who calls. Fails for a key.
     pub fn user(&self) -> Result<&UserCaller> {
         match self {
             Self::User(user) => Ok(user),
@@ -134,7 +126,7 @@ impl Caller {
         }
     }
 
-    /// When the credential ends, seen from `now`; `None` where it does not.
+    /// When the credential expires, seen from `now`; `None` if it does not expire.
     #[must_use]
     pub fn ends_at(&self, now: Millis, leeway_s: i64) -> Option<Millis> {
         match self {
@@ -143,8 +135,8 @@ impl Caller {
         }
     }
 
-    /// The user beyond whose rights the caller may nothing: the one who calls, or the one for whom
-    /// the key speaks. `None` for a key that speaks for itself.
+    /// The user whose rights limit the caller's: the calling user, or the user for whom the key
+    /// speaks. `None` for a key that speaks for itself.
     #[must_use]
     pub fn limited_by(&self) -> Option<&Rc<User>> {
         match self {
@@ -153,35 +145,34 @@ impl Caller {
         }
     }
 
-    /// A write that is refused where that user is not as they were when the caller was let in. It
-    /// is for what lasts, and for what has waited: an administrator may have disabled the user
-    /// meanwhile, or reset their password.
+    /// A write that is refused if [`Self::limited_by`] has changed since the caller was
+    /// authenticated. It is for writes with lasting effect, and for writes that waited: an
+    /// administrator may have disabled the user meanwhile, or reset their password.
     #[must_use]
     pub fn unchanged(&self) -> Write {
         self.limited_by()
             .map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)))
     }
 
-    /// The id of that user.
+    /// The id of [`Self::limited_by`].
     #[must_use]
     pub fn own_id(&self) -> Option<UserId> {
         self.limited_by().map(|user| user.id)
     }
 
-    /// Whether the caller may what administrators may.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
         self.may(May::Administration)
     }
 
-    /// Whether the caller may ask about everybody.
+    /// Whether the caller may ask about every user.
     #[must_use]
     pub fn asks_about_everybody(&self) -> bool {
         self.may(May::Decisions)
     }
 
-    /// Administrators may all of it. A key needs the right itself, and one that speaks for a user
-    /// may it only if the user is an administrator.
+    /// Administrators have all rights. A key needs the right itself. If it speaks for a user, that
+    /// user must be an administrator, too.
     fn may(&self, may: May) -> bool {
         let has_right = match self {
             Self::User(_) => true,
@@ -190,7 +181,8 @@ impl Caller {
         has_right && self.limited_by().is_none_or(|user| user.is_administrator())
     }
 
-    /// The user who answers for what is made: the caller, or who made the key.
+    /// The user who is responsible for what the caller creates: the caller, or the creator of the
+    /// key.
     #[must_use]
     pub fn accountable(&self) -> UserId {
         match self {
@@ -199,7 +191,8 @@ impl Caller {
         }
     }
 
-    /// The caller in the audit trail. A key is named by its id too, since names are given again.
+    /// How the audit trail names the caller. A key is named with its id, because names can be used
+    /// again.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self {
@@ -211,7 +204,7 @@ impl Caller {
         }
     }
 
-    /// The groups that count for this request, beside the stored ones.
+    /// The groups from the token, which are added to the stored groups for this request.
     #[must_use]
     pub fn groups(&self) -> &[i64] {
         match self {
@@ -220,7 +213,7 @@ impl Caller {
         }
     }
 
-    /// Something that the caller does, for the audit trail.
+    /// An entry for the audit trail about something that the caller does.
     #[must_use]
     pub fn deed(&self, action: &'static str, target: impl Into<String>) -> Deed {
         Deed::new(self.actor(), action, target)
@@ -228,8 +221,8 @@ impl Caller {
 }
 
 impl UserCaller {
-    /// When the credential ends, seen from `now`; a password does not. A token that is past its
-    /// `exp`, and good by `CLOCK_LEEWAY_S`, ends with that.
+    /// When the credential expires, seen from `now`. A password does not expire. A token that is
+    /// past its `exp` but within `CLOCK_LEEWAY_S` expires at the end of that leeway.
     #[must_use]
     pub fn ends_at(&self, now: Millis, leeway_s: i64) -> Option<Millis> {
         match &self.proof {
@@ -242,7 +235,7 @@ impl UserCaller {
         }
     }
 
-    /// The token app whose token they showed.
+    /// The app whose token was shown.
     #[must_use]
     pub fn app(&self) -> Option<&AppName> {
         match &self.proof {
@@ -252,48 +245,48 @@ impl UserCaller {
     }
 }
 
-/// How somebody proved who they are.
+/// How a user has proved their identity.
 #[derive(Debug, Clone)]
 pub enum Proof {
-    /// By a password.
     Password,
-    /// By an opaque token or its cookie.
+    /// An opaque token, or its cookie.
     Session(Rc<Session>),
-    /// By a token app's token.
+    /// A token of a token app.
     Jwt {
-        /// The app.
         app: AppName,
-        /// When the app was last changed, as far as the isolate knows.
+        /// When the app was last changed, as far as this isolate knows.
         app_modified_at: Millis,
-        /// When the token is over, in seconds since the epoch.
+        /// When the token expires, in seconds since the epoch.
         expires_at_s: i64,
-        /// The claims that the app passes on, in its order.
+        /// The claims that the app passes on, in the app's order.
         claims: Vec<(String, Value)>,
-        /// Groups that count for this request, beside the stored ones.
+        /// Groups from the token, which are added to the stored groups for this request.
         groups: Vec<i64>,
-        /// What else the token says that rules look at; `None` where there is no such rule.
+        /// Other claims that rules look at; `None` if no rule looks at tokens.
         says: Option<Rc<TokenSays>>,
-        /// Whether the issuer was asked about the token. It may end at any time.
+        /// Whether an introspection endpoint was asked about the token. Then the token may be
+        /// revoked at any time.
         is_introspected: bool,
     },
 }
 
-/// What is known of a request beside its credential.
+/// What else is known of a request, in addition to its credential.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hints<'a> {
-    /// The only token app that a token may belong to.
+    /// The token must belong to this token app.
     pub app: Option<&'a str>,
-    /// The service that standings will be asked for, so that they are read in the same round trip.
+    /// Permissions on this service will be checked. They are read in the same round trip as the
+    /// caller.
     pub service_id: Option<i64>,
-    /// Whose standing will be asked for, beside the caller's own.
+    /// The user whose permissions will be checked, in addition to the caller's.
     pub user_id: Option<i64>,
-    /// Whether the caller's groups will be asked for.
+    /// Whether the caller's groups will be needed.
     pub groups: bool,
 }
 
 impl Hints<'_> {
-    /// What to read ahead, of a caller who is known in this way so far: standings and groups that
-    /// will be asked for.
+    /// What to read ahead, because it will be needed: permissions and groups. `caller` is how the
+    /// caller is known before they are read.
     pub(crate) fn ahead(&self, caller: Subject) -> impl Iterator<Item = Wanted> + use<> {
         let groups = self.groups.then(|| Wanted::Groups(caller.clone()));
         let other = self.user_id.map(Subject::Id);

@@ -1,8 +1,9 @@
-//! Sessions of the console: an administrator has signed in to manage with a browser.
+//! Console sessions: an administrator has signed in with a browser to manage Postern.
 //!
-//! After a password the cookie is a random value of a row in `sessions`. After a key it is the key,
-//! sealed, with an end: each use verifies the key, so that whatever ends the key ends the session.
-//! No other place takes such a cookie, and the console takes no other credential in its place.
+//! After a sign-in with a password, the cookie is a random value, and its hash is in a row of
+//! `sessions`. After a sign-in with a key, the cookie is the key and an expiry, sealed. Each use
+//! verifies the key, so revoking the key ends the session. No other endpoint accepts such a cookie,
+//! and the console accepts no other credential instead.
 
 use crate::actions::caller::{Caller, Hints, KeyCaller, Proof, UserCaller};
 use crate::actions::passwords::RATE_PERIOD_S;
@@ -18,22 +19,21 @@ use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
 use crate::memory::write::Write;
 
-/// A session, and whose it is.
 #[derive(Debug)]
 pub struct ConsoleSession {
-    /// An administrator, or a key with administration.
+    /// An administrator, or a key with `administration`.
     pub caller: Caller,
-    /// When it ends, at the latest.
+    /// When the session expires, if it is not ended before.
     pub ends_at: Millis,
 }
 
-/// What a cookie stands for that a key began.
+/// The content of a cookie that a key began.
 struct Sealed {
     ends_at: Millis,
     key: PlainToken,
 }
 
-/// Begins a session by a password. The role is looked at after the password, so that a wrong one
+/// Begins a session with a password. The password is checked before the role, so a wrong password
 /// does not tell who is an administrator.
 pub async fn begin(
     cx: &Cx,
@@ -49,7 +49,7 @@ pub async fn begin(
     Ok((ConsoleSession { caller, ends_at }, cookie))
 }
 
-/// Begins a session by a key.
+/// Begins a session with a key.
 pub async fn begin_by_key(cx: &Cx, key: &PlainToken) -> Result<(ConsoleSession, PlainToken)> {
     if !cx.limiter.admits(&cx.network()).await {
         return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
@@ -74,7 +74,8 @@ pub async fn begin_by_key(cx: &Cx, key: &PlainToken) -> Result<(ConsoleSession, 
     Ok((ConsoleSession { caller, ends_at }, PlainToken::new(cookie)))
 }
 
-/// Whose session it is: an administrator's, as of now. One that is over is taken back.
+/// Finds the administrator whose session this is, as of now. If the session has expired or was
+/// revoked, the browser is told to delete the cookie.
 pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<ConsoleSession> {
     let found = find_whosever(cx, cookie, hints).await;
     if matches!(found, Err(Error::Unauthenticated(_))) {
@@ -112,7 +113,7 @@ fn end_of(KeyCaller { key, .. }: &KeyCaller, ends_at: Millis) -> Millis {
     key.expires_at.map_or(ends_at, |end| end.min(ends_at))
 }
 
-/// Ends a session. One that is over is left as it is.
+/// Ends a session. Does nothing if it has ended already.
 pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     let ended = match sealed(cx, cookie) {
         Ok(Some(sealed)) => end_sealed(cx, cookie, &sealed).await,
@@ -125,12 +126,12 @@ pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     }
 }
 
-/// The cookie is written down as revoked: a copy of it would else count as long as its key does.
+/// Revokes the cookie. Otherwise a copy of it would be valid as long as its key is.
 async fn end_sealed(cx: &Cx, cookie: &PlainToken, Sealed { ends_at, key }: &Sealed) -> Result<()> {
     if *ends_at <= cx.now || is_signed_out(cx, cookie).await? {
         return Ok(());
     }
-    // Also where the key does not count now, since its user may be enabled again.
+    // The key is looked up even if it is not valid now, because its user may be enabled again.
     let key = machine_keys::shown(cx, key).await?;
     let name = key.name.as_str().to_owned();
     let by = Caller::Key(KeyCaller { key, user: None }).actor();
@@ -147,7 +148,7 @@ async fn is_signed_out(cx: &Cx, cookie: &PlainToken) -> Result<bool> {
     known.is_revoked(&keys).await
 }
 
-/// What a key has begun; `None` for the cookie of a row, which has no dots.
+/// Opens a sealed cookie. `None` for the cookie of a row, which has no dots.
 fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
     if !cookie.expose().contains('.') {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! Decisions about subjects, actions and resources that are named by texts, as the AuthZEN API
-//! names them. Permissions and the rules of the gateway decide, by the same code as everywhere.
-//! Warm, nothing is read; cold, the names are read in one round trip, and all standings in one
-//! more.
+//! Decides questions whose subjects, actions and resources are named by texts, as in the AuthZEN
+//! API. Permissions and gateway rules decide, by the same code as everywhere else. A warm decision
+//! reads nothing from D1. A cold one reads the names in one round trip, and all permissions in a
+//! second one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -21,85 +21,68 @@ use crate::memory::known::{AskedNames, Known, KnownNames};
 use crate::store::reach::Member;
 use crate::store::{grants, sql};
 
-/// Whom a question is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// A user, by name.
     Username(Username),
-    /// A user, by id; Postern need not know them.
+    /// Postern need not have a user of this id.
     UserId(i64),
-    /// An application.
     Application(AccessKey),
-    /// Nobody that there could be.
+    /// A text that cannot name anybody.
     Nobody,
 }
 
-/// What a question is about.
 #[derive(Debug, Clone)]
 pub enum Resource<'r> {
-    /// A service, by id.
     Service(i64),
-    /// A service, by a name of an administrator's.
+    /// A service, by a name that an administrator gave it.
     Named(ResourceName),
-    /// An organization, by id.
     Organization(String),
-    /// A request through a gateway; `None` where no rule can be about its method.
+    /// A request through a gateway; `None` if no rule can apply to its method.
     Route(Option<Matched<'r>>),
-    /// Nothing that there could be.
+    /// A text that cannot name anything.
     Nothing,
 }
 
-/// A question.
 #[derive(Debug, Clone)]
 pub struct Asked<'r> {
-    /// Whom it is about.
     pub subject: Subject,
-    /// What they want to do.
     pub action: String,
-    /// With what.
     pub resource: Resource<'r>,
-    /// The resource as it was named, for the log.
+    /// The resource as the caller named it, for the log.
     pub about: String,
 }
 
-/// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// Yes or no.
     pub allowed: bool,
-    /// Why.
     pub reason: Reason,
-    /// The permission that decided, where one did: of which pair, and which.
+    /// The user, service and permission that decided; `None` if something else decided.
     pub of: Option<(Pair, Permission)>,
 }
 
-/// Why, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// By a grant, or because the user is an administrator.
     Granted,
-    /// The path is public.
     Public,
     /// The service's switch is off.
     SwitchOff,
-    /// No grant gives it.
+    /// No grant gives the permission.
     NoGrant,
-    /// A rule of the gateway wants something else, or denies it.
+    /// A gateway rule requires something else, or denies the request.
     Rule,
-    /// No rule of the gateway is about it.
+    /// No gateway rule allows the request.
     NoRule,
     /// The user or application is disabled.
     UserDisabled,
     /// There is no such user or application.
     UserUnknown,
-    /// There is no such resource.
     ResourceUnknown,
-    /// The resource has no such action.
     ActionUnknown,
 }
 
 impl Reason {
-    /// The words of all of them.
+    /// In the order of the variants.
     pub const NAMES: [&'static str; 10] = [
         "granted",
         "public",
@@ -113,7 +96,6 @@ impl Reason {
         "action_unknown",
     ];
 
-    /// The word in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -142,8 +124,8 @@ impl Decision {
 }
 
 impl Decision {
-    /// For whoever may ask by a permission on the service only: the decision is theirs to know, and
-    /// not whether somebody is there or disabled.
+    /// For callers who may ask only because they have GRANT on the service. They may know the
+    /// decision, but not whether a user exists or is disabled.
     fn without_state(self) -> Self {
         match self.reason {
             Reason::UserDisabled | Reason::UserUnknown => Self { reason: Reason::NoGrant, ..self },
@@ -153,7 +135,6 @@ impl Decision {
 }
 
 impl Subject {
-    /// From a type and an id.
     #[must_use]
     pub fn parse(of: &str, id: &str) -> Self {
         let found = match of {
@@ -167,7 +148,7 @@ impl Subject {
 }
 
 impl Resource<'_> {
-    /// From a type and an id, but for a route.
+    /// Parses a type and an id. Routes are not parsed here.
     #[must_use]
     pub fn parse(of: &str, id: &str) -> Self {
         let named = || ResourceName::new(&ResourceType::parse(of).ok()?, id).ok();
@@ -180,14 +161,15 @@ impl Resource<'_> {
     }
 }
 
-/// An int64 as it is written by itself: `7`, and neither `+7` nor `07`, so that a thing has one
-/// name.
+/// Parses an int64 in its canonical form: `7`, but not `+7` or `07`. So each thing has one name
+/// only.
 #[must_use]
 pub fn decimal(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }
 
-/// Answers questions in their order. An answer is an error where the caller may not ask.
+/// Answers the questions in their order. An answer is an error if the caller may not ask that
+/// question.
 pub async fn evaluate(
     cx: &Cx,
     caller: &Caller,
@@ -205,8 +187,8 @@ pub async fn evaluate(
     Ok(answers)
 }
 
-/// The grants that give what was decided, for each that is asked about. They are read from D1 now,
-/// together.
+/// The grants that give the permission, for each decision that a permission made. All are read from
+/// D1 now, in one batch.
 pub async fn via(
     cx: &Cx,
     caller: &Caller,
@@ -237,7 +219,7 @@ pub async fn via(
     Ok(all)
 }
 
-/// Everything that answers a number of questions.
+/// What is needed to answer a list of questions.
 pub(super) struct Asking<'c> {
     cx: &'c Cx,
     caller: &'c Caller,
@@ -246,11 +228,12 @@ pub(super) struct Asking<'c> {
 }
 
 impl<'c> Asking<'c> {
-    /// Reads what the answers depend on, as far as memory does not know it.
+    /// Reads what the answers depend on, unless memory has it.
     ///
-    /// Who may not ask about everybody is judged first, by their own standings alone. Of a question
-    /// that they may not ask, nothing about its subject is read: the time of the refusal tells
-    /// nothing about them, and no names push others out of memory.
+    /// A caller who may not ask about every user is checked first, and only the caller's own
+    /// permissions are read for this. If they may not ask a question, nothing about its subject is
+    /// read. So the time of the refusal tells nothing about the subject, and made-up names evict
+    /// nothing from memory.
     pub(super) async fn new(cx: &'c Cx, caller: &'c Caller, asked: &[Asked<'_>]) -> Result<Self> {
         let mut asking =
             Self { cx, caller, names: KnownNames::default(), standings: HashMap::new() };
@@ -281,7 +264,7 @@ impl<'c> Asking<'c> {
         Ok(asking)
     }
 
-    /// Whether a subject is the user who asks, as far as they know their name.
+    /// Whether the subject is the calling user, as far as the caller's own name and id tell.
     fn is_own(&self, subject: &Subject) -> bool {
         self.caller.limited_by().is_some_and(|own| match subject {
             Subject::Username(name) => own.username == *name,
@@ -290,18 +273,18 @@ impl<'c> Asking<'c> {
         })
     }
 
-    /// Whether the caller is told all that is known about the subject.
+    /// Whether the caller may know everything about the subject.
     fn is_told_all(&self, one: &Asked<'_>) -> bool {
         self.caller.asks_about_everybody()
             || self.own_id().is_some_and(|own_id| self.user_id(&one.subject) == Some(own_id))
     }
 
-    /// The caller's own standings with the services of the questions about others.
+    /// Reads the caller's own permissions on the services of questions about others.
     async fn read_own_standings(&mut self, asked: &[&Asked<'_>]) -> Result<()> {
         let Some(user_id) = self.own_id() else { return Ok(()) };
         let about_others = asked.iter().filter(|one| !self.is_own(&one.subject));
         let service_id = |one: &&Asked<'_>| match &one.resource {
-            // A name that no service has takes as long as one that a service has.
+            // A name that belongs to no service must take as long as one that does.
             named @ Resource::Named(_) => Some(self.service_id(named).unwrap_or(i64::MIN)),
             other => self.service_id(other),
         };
@@ -336,7 +319,8 @@ impl<'c> Asking<'c> {
         Ok(())
     }
 
-    /// The pairs, as service and user, and the users whose groups count, that an answer depends on.
+    /// Adds what the answer depends on: pairs of service and user, and users whose groups are
+    /// needed.
     fn add_needed(
         &self,
         one: &Asked<'_>,
@@ -372,12 +356,12 @@ impl<'c> Asking<'c> {
         })
     }
 
-    /// Whether Postern has such a user, where it was asked.
+    /// Whether Postern has this user. It is known only if the name or id was looked up.
     pub(super) fn is_user(&self, subject: &Subject) -> bool {
         self.user(subject).is_some()
     }
 
-    /// The id of the user; `None` for a name that nobody has.
+    /// The user's id; `None` for a name that no user has.
     pub(super) fn user_id(&self, subject: &Subject) -> Option<i64> {
         match subject {
             Subject::UserId(id) => Some(*id),
@@ -385,7 +369,7 @@ impl<'c> Asking<'c> {
         }
     }
 
-    /// The service; `None` where nothing has the name.
+    /// The id of the service; `None` if nothing has this name.
     pub(super) fn service_id(&self, resource: &Resource<'_>) -> Option<i64> {
         match resource {
             Resource::Service(id) => Some(*id),
@@ -399,8 +383,8 @@ impl<'c> Asking<'c> {
         }
     }
 
-    /// The names of the actions of a resource; a service by its id has none but the permissions'
-    /// own.
+    /// The action names of a resource. A service that is named by its id has only the names of
+    /// permissions.
     pub(super) fn actions(&self, resource: &Resource<'_>) -> Actions {
         match resource {
             Resource::Named(name) => self.actions_of(&name.of),
@@ -421,8 +405,8 @@ impl<'c> Asking<'c> {
         self.standings.get(&Pair { service_id, user_id })
     }
 
-    /// Refuses a caller who may not ask about somebody and something. Whoever may ask about others
-    /// with GRANT on a service only is not told whether a name is somebody's.
+    /// Refuses a caller who may not ask about this user and resource. A caller who may ask only
+    /// because of GRANT on the service is not told whether a user of that name exists.
     pub(super) fn refuse_stranger(
         &self,
         user_id: Option<i64>,
@@ -496,8 +480,8 @@ impl<'c> Asking<'c> {
         }
     }
 
-    /// Goes the way of a request through the gateway or a proxy. Whoever asks about themselves is
-    /// judged with what their token says; of others no token is known.
+    /// Decides as the gateway or a proxy would. A caller who asks about themselves is judged with
+    /// their token's claims; no token is known of others.
     async fn decide_by_rules(
         &self,
         one: &Asked<'_>,
@@ -521,7 +505,7 @@ impl<'c> Asking<'c> {
         let other = || Caller::User(UserCaller { user: Rc::clone(user), proof: Proof::Password });
         let is_own = matches!(self.caller, Caller::User(own) if own.user.id == user.id);
         let subject = if is_own { self.caller.clone() } else { other() };
-        // For the log, where a line break would begin another line.
+        // The log must stay on one line, so line breaks are escaped.
         let what = format!("{} {}", one.action, one.about).escape_debug().to_string();
         match rules::require(self.cx, &subject, matched, &what).await {
             Ok(()) => Ok(Decision::yes(Reason::Granted)),
@@ -555,7 +539,8 @@ fn by_standing(standing: Standing, permission: Permission, is_strict: bool) -> D
     }
 }
 
-/// Adds the names of the resources in questions, each once, and the types whose actions have names.
+/// Adds the names of the resources, and the types whose action names are needed. Each is added
+/// once.
 fn add_resources(names: &mut AskedNames, asked: &[&Asked<'_>]) {
     for one in asked {
         if let Resource::Named(name) = &one.resource {
@@ -565,12 +550,12 @@ fn add_resources(names: &mut AskedNames, asked: &[&Asked<'_>]) {
     }
 }
 
-/// Adds the names of the subjects in questions, each once.
+/// Adds the names of the subjects. Each is added once.
 fn add_subjects(cx: &Cx, names: &mut AskedNames, asked: &[&Asked<'_>]) {
     for one in asked {
         match &one.subject {
             Subject::Username(name) => add(&mut names.users, name),
-            // A standing tells what else decides about a user.
+            // Otherwise the user's standing has everything that the decision needs.
             Subject::UserId(id)
                 if cx.config.strict_directory || matches!(one.resource, Resource::Route(_)) =>
             {
@@ -588,7 +573,7 @@ fn add<T: Clone + PartialEq>(list: &mut Vec<T>, item: &T) {
     }
 }
 
-/// The actions that a resource may have, by name.
+/// The names of all actions that the resource may have.
 pub(super) fn candidates(asking: &Asking<'_>, resource: &Resource<'_>) -> Vec<String> {
     let mut found: Vec<String> = match resource {
         Resource::Service(_) | Resource::Named(_) => {

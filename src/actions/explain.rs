@@ -1,5 +1,6 @@
-//! Why a token is refused, or what somebody may do: every check is gone through, and none stops the
-//! others. It creates nobody, grants nothing, and neither logs nor audits the token.
+//! Explains why a token is refused, or what a user may do. All checks are made, and a failed check
+//! does not stop the others. This creates no user and grants nothing, and the token goes neither
+//! into the log nor into the audit trail.
 
 use std::rc::Rc;
 
@@ -27,50 +28,42 @@ use crate::memory::known::Known;
 use crate::store::reach::Member;
 use crate::store::{token_apps, tombstones};
 
-/// What is asked.
 #[derive(Debug)]
 pub struct Asked {
-    /// Whom it is about.
     pub about: About,
-    /// Only this app.
+    /// Only this app is compared with the token.
     pub app: Option<String>,
-    /// Whether they have a permission on a service.
+    /// Also check whether the user has this permission on this service.
     pub permission: Option<(i64, Permission)>,
 }
 
-/// Whom a question is about.
 #[derive(Debug)]
 pub enum About {
-    /// Whoever shows this token.
+    /// The user who shows this token.
     Token(PlainToken),
     /// The user of this name.
     Username(String),
 }
 
-/// Everything that was looked at.
 #[derive(Debug, Default)]
 pub struct Explanation {
-    /// Whether the token would be accepted, the user be let in, and have the permission that was
-    /// asked about.
+    /// Whether the token would be accepted, the user be let in, and, if a permission was asked
+    /// about, the user has it.
     pub holds: bool,
-    /// Each check.
     pub checks: Vec<Checked>,
-    /// What was asked about a permission, where somebody is let in.
+    /// `None` if no permission was asked about, or nobody is let in.
     pub permission: Option<PermissionExplained>,
 }
 
-/// One check.
 #[derive(Debug)]
 pub struct Checked {
-    /// The app that it is about; `None` where it is about the token or the user alone.
+    /// `None` if the check is about the token or the user alone.
     pub app: Option<String>,
-    /// Its name.
     pub check: &'static str,
-    /// Whether it held.
     pub held: bool,
     /// What was found.
     pub detail: String,
-    /// What to change where it did not hold.
+    /// What to change if the check did not hold.
     pub fix: Option<String>,
 }
 
@@ -97,7 +90,6 @@ impl Explanation {
     }
 }
 
-/// Goes through all checks.
 pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     let mut explanation = Explanation::default();
     let found = find(cx, &mut explanation, &asked.about, asked.app.as_deref()).await?;
@@ -111,28 +103,26 @@ pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     Ok(explanation)
 }
 
-/// Who is let in.
+/// The result of the checks.
 enum Found {
-    /// Nobody.
     Nobody,
-    /// Somebody whose questions can be answered.
     Somebody(Box<Who>),
 }
 
-/// A user, or one whom the token would create.
+/// A user, or the user whom the token would create.
 #[derive(Debug)]
 pub struct Who {
-    /// The user, as the token would make them; the id is [`token_user::NOBODY`] for a new one.
+    /// As the token would make the user. The id of a new user is [`token_user::NOBODY`].
     pub user: Rc<User>,
-    /// The ids of groups that the token brings.
+    /// The ids of the groups that the token adds.
     pub groups: Vec<i64>,
-    /// The ids of groups that the token would take them out of.
+    /// The ids of the groups that the token would remove the user from.
     pub leaves: Vec<i64>,
-    /// The token app, and what its token says; `None` for whoever shows no such token.
+    /// The token app and its token's claims; `None` if no such token was shown.
     pub token: Option<(String, TokenSays)>,
 }
 
-/// Goes through all checks of a token or a user, and tells who is let in.
+/// Makes all checks of a token or a user. Returns them, and who would be let in.
 pub async fn who(cx: &Cx, about: About) -> Result<(Vec<Checked>, Option<Who>)> {
     let mut explanation = Explanation::default();
     Ok(match find(cx, &mut explanation, &about, None).await? {
@@ -162,7 +152,7 @@ async fn find(
     }
 }
 
-/// The user of a name, if they are let in.
+/// Finds the user of a name, and checks whether they are let in.
 async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Found> {
     let Ok(username) = Username::parse(name) else {
         explanation.add(None, "user", Err(("no user can have that name".to_owned(), "")));
@@ -173,7 +163,8 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
     }
     let (why, fix) = if tombstones::find(cx, name).await?.is_some() {
         let fix = format!(
-            "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{name}, so that a token may create them"
+            "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{name}, so \
+             that a token may create them"
         );
         (format!("the user {name:?} was deleted"), fix)
     } else {
@@ -213,7 +204,7 @@ async fn of_opaque_token(
 ) -> Result<Found> {
     match sessions::find(cx, token.hashed(), Hints::default()).await {
         Ok(caller) => {
-            explanation.add(None, "token", Ok("an opaque token of Postern that counts".to_owned()));
+            explanation.add(None, "token", Ok("a valid opaque token of Postern".to_owned()));
             Ok(enabled(explanation, None, Who::without_token(caller.user)))
         }
         Err(Error::Unauthenticated(denied)) => {
@@ -224,8 +215,8 @@ async fn of_opaque_token(
     }
 }
 
-/// A token that means nothing here, if an app's endpoint says what it means. Each endpoint is asked
-/// now.
+/// A token that neither Postern nor a key knows may be known to an app's introspection endpoint.
+/// Each endpoint is asked now; the cache is not used.
 async fn of_foreign_token(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -269,28 +260,32 @@ async fn of_foreign_token(
                 explanation.add(
                     Some(app),
                     "introspection",
-                    Err((problem, "mend the endpoint, or what the app has of it")),
+                    Err((
+                        problem,
+                        "repair the endpoint, or correct its URL, client id or secret \
+                         in the app",
+                    )),
                 );
                 return Ok(Found::Nobody);
             }
         };
         let introspected = said.of(token.expose());
         let Some(claims) = introspected.claims() else { return Ok(Found::Nobody) };
-        // An endpoint that knows the token is the only one.
+        // If an endpoint knows the token, no other endpoint is asked.
         let held = checked(cx, explanation, app, &claims).await?;
         return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
     }
     Ok(Found::Nobody)
 }
 
-/// A key is nobody's token: whether it counts is told, and that no user comes of it.
+/// Checks a machine key. A key is not a user, so nobody is let in.
 async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Result<Found> {
     match machine_keys::find(cx, None, key, Hints::default()).await {
         Ok(KeyCaller { key, .. }) => {
             explanation.add(
                 None,
                 "key",
-                Ok(format!("the key {} ({:?}) counts", key.id, key.name.as_str())),
+                Ok(format!("the key {} ({:?}) is valid", key.id, key.name.as_str())),
             );
             explanation.add(
                 None,
@@ -317,7 +312,7 @@ async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Res
     Ok(Found::Nobody)
 }
 
-/// The user of a JSON Web Token, if an app accepts it.
+/// Checks a JSON Web Token against the apps. Returns the user whom the first accepting app names.
 async fn of_token(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -359,7 +354,7 @@ async fn of_token(
             Err((which, "name another in app, or create one by POST /v1/token-apps")),
         );
     }
-    // The first app that accepts the token decides whose it is, also where it may not speak for
+    // The first app that accepts the token decides who the user is, even if it may not speak for
     // that user.
     let mut decided = None;
     for app in asked {
@@ -371,10 +366,10 @@ async fn of_token(
     Ok(decided.unwrap_or(Found::Nobody))
 }
 
-/// How many apps one explanation is about.
+/// The largest number of apps in one explanation.
 const MAX_APPS: usize = 64;
 
-/// The apps that a token is compared with, in the order in which verification tries them.
+/// The apps that the token is compared with, in the order in which verification tries them.
 fn asked_about<'a>(
     apps: &'a [TokenApp],
     token: &UnverifiedToken<'_>,
@@ -399,18 +394,19 @@ fn asked_about<'a>(
     Ok(asked)
 }
 
-/// What makes an app verify the signature of a token.
+/// How to make an app verify the signature of the token.
 fn way_to_a_signature(app: &TokenApp) -> &'static str {
     if app.lacks_secret() {
         "give the app its secret by PATCH /v1/token-apps/{name}"
     } else if app.terms.algorithm.has_shared_secret() {
-        "compare the secret with the issuer's, where a line break at its end counts, or show the token to the app that it was made for"
+        "compare the secret with the issuer's (a line break at its end is a part of it), or show \
+         the token to the app that it was made for"
     } else {
         "register the issuer's present key, or show the token to the app that it was made for"
     }
 }
 
-/// What the token says, if the app accepts it.
+/// Checks a token against one app. Returns its claims if the app accepts it.
 async fn of_app<'t>(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -457,7 +453,7 @@ async fn of_app<'t>(
     Ok((is_enabled && held).then_some(claims))
 }
 
-/// Whether all checks of what a token says hold.
+/// Makes all checks of the token's claims. Returns whether all hold.
 async fn checked(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -479,7 +475,7 @@ async fn checked(
     Ok(held)
 }
 
-/// Whether the token was revoked, as D1 has it now.
+/// Checks whether the token was revoked. D1 is read now.
 async fn unrevoked(
     cx: &Cx,
     app: &TokenApp,
@@ -489,7 +485,8 @@ async fn unrevoked(
     match find_signer::refuse_revoked(&mut known, app, claims).await {
         Ok(()) => Ok(Ok("holds".to_owned())),
         Err(Error::Unauthenticated(Denied::Revoked)) => {
-            let found = "the token, or its jti, was revoked; GET /v1/audit?action=token.revoke tells by whom";
+            let found = "the token, or its jti, was revoked; GET /v1/audit?action=token.revoke \
+                         tells by whom";
             Ok(Err((
                 found.to_owned(),
                 "get a new token from its issuer, since no revocation is taken back",
@@ -503,11 +500,11 @@ fn clock(cx: &Cx) -> Clock {
     Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s }
 }
 
-/// How much of a claim is told, in characters.
+/// The longest part of a claim that is shown, in characters.
 const MAX_TOLD: usize = 500;
 
-/// What an administrator is told of a check that does not hold: what the token says, what the app
-/// wants, and what to change.
+/// Describes a failed check for administrators: what the token says, what the app requires, and how
+/// to fix it.
 fn told(
     error: &Error,
     claims: &VerifiedClaims<'_>,
@@ -616,11 +613,11 @@ fn error_sentence(error: &Error) -> String {
     match error {
         Error::Unauthenticated(denied) => denied.to_string(),
         Error::Forbidden(refusal) => refusal.to_string(),
-        _ => "it could not be looked at".to_owned(),
+        _ => "it could not be checked".to_owned(),
     }
 }
 
-/// The user whom the claims name, if the app may speak for them.
+/// Finds or would create the user whom the claims name, if the app may speak for them.
 async fn user_of(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -647,21 +644,26 @@ async fn user_of(
         Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
             let fix = match &error {
                 Error::Forbidden(Refusal::UserRefused) => {
-                    "set speaksFor of the app, or PATCH /v1/users/{id} {\"tokenApp\"} where it speaks for its own"
+                    "set speaksFor of the app, or PATCH /v1/users/{id} {\"tokenApp\"} if it \
+                     speaks for its own users"
                 }
                 Error::Forbidden(Refusal::IdConflict) => {
-                    "to move a known user to the claim's id: export, put that id for the stored one in each line, \
-                     delete the user, create them by POST /v1/users with that id, and import"
+                    "to move a known user to the claim's id: export, replace the stored id by \
+                     that id in each line, delete the user, create them by POST /v1/users with \
+                     that id, and import"
                 }
                 Error::Forbidden(Refusal::UserDeleted) => {
-                    "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{username}"
+                    "create them by POST /v1/users, or free the name by DELETE \
+                     /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => {
-                    "let the issuer put iat into tokens: without it, the time of issue is taken to be exp less the app's expire"
+                    "let the issuer put iat into tokens: without it, the time of issue is taken \
+                     to be exp less the app's expire"
                 }
                 Error::Unauthenticated(Denied::Revoked) => {
-                    "get a token that is issued after the user was made, or after their tokens were revoked"
+                    "get a token that is issued after the user was made, or after their tokens \
+                     were revoked"
                 }
                 Error::Unauthenticated(_) => {
                     "let the issuer correct the claim, or name another in claims"
@@ -673,8 +675,8 @@ async fn user_of(
                     token_user::id_conflict(cx, &accepted).await?
                 }
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => format!(
-                    "the token has no iat, so it counts as issued at its exp less the app's expire of {} s; what was issued to the user \
-                     then is over",
+                    "the token has no iat, so it counts as issued at its exp less the app's \
+                     expire of {} s; tokens issued to the user at that time are revoked",
                     app.terms.expire_s
                 ),
                 _ => error_sentence(&error),
@@ -695,8 +697,8 @@ impl Who {
         Self { user, groups: Vec::new(), leaves: Vec::new(), token: None }
     }
 
-    /// What decides about a permission, for the user as the token would make them, which may differ
-    /// from what is stored.
+    /// Explains a permission. The user is taken as the token would make them, which may differ from
+    /// what is stored.
     pub async fn explain(&self, cx: &Cx, of: (i64, Permission)) -> Result<PermissionExplained> {
         let member = Member { user_id: self.user.id.0, token_groups: &self.groups };
         let user = StandingUser { is_administrator: self.user.is_administrator(), enabled: true };
@@ -729,7 +731,7 @@ fn found(explained: &PermissionExplained) -> String {
         }
         DecidedBy::Administrator => "the user is an administrator",
         DecidedBy::Grant => "a grant decides",
-        DecidedBy::NoGrant => "no grant that counts now gives it",
+        DecidedBy::NoGrant => "no grant that is valid now gives it",
     };
     format!(
         "{} on service {}: granted are {:?}, the authorization switch is {switch}; {decides}",

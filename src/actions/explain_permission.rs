@@ -1,5 +1,6 @@
-//! Why somebody may do something with a service, or may not: which grants reach them, which way,
-//! and what decides. It is read from D1 now; `tests/host/oracle.rs` compares it with the check.
+//! Explains why a user has a permission on a service or not: which grants apply, why they do, and
+//! what decides. Everything is read from D1 now. `tests/host/oracle.rs` compares the result with
+//! the permission check.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
@@ -15,30 +16,27 @@ use crate::store::reach::Member;
 use crate::store::standings::{self, Subject};
 use crate::store::{grants, reach as reaches, services, sql};
 
-/// How many departments and groups of a user one explanation looks at.
+/// The largest number of a user's departments and groups in one explanation.
 const MAX_REACHED: i64 = 10_000;
 
-/// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecidedBy {
     /// The directory is strict and does not have the service.
     UnknownService,
     /// The service's switch is off, which allows everything but GRANT and RELEASE.
     Switch,
-    /// The user is an administrator.
     Administrator,
-    /// A grant that counts now.
+    /// A grant that is valid now.
     Grant,
-    /// No grant that counts now gives the permission.
+    /// No grant that is valid now gives the permission.
     NoGrant,
 }
 
 impl DecidedBy {
-    /// The words in answers, in the order of the variants.
+    /// The names in answers, in the order of the variants.
     pub const NAMES: [&'static str; 5] =
         ["unknownService", "switch", "administrator", "grant", "noGrant"];
 
-    /// The word in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         let [unknown, switch, administrator, grant, none] = Self::NAMES;
@@ -51,50 +49,45 @@ impl DecidedBy {
         }
     }
 
-    /// Whether the permission is there.
+    /// Whether the user has the permission.
     #[must_use]
     pub const fn allows(self) -> bool {
         matches!(self, Self::Switch | Self::Administrator | Self::Grant)
     }
 }
 
-/// A grant on the service that reaches the user.
+/// A grant on the service that applies to the user.
 #[derive(Debug)]
 pub struct Reaching {
-    /// The grant.
     pub grant: Grant,
-    /// The name of whom it is given to.
+    /// The name of the user, department or group that has the grant.
     pub name: Option<String>,
-    /// Whether it counts now.
+    /// Whether the grant is valid now, or not yet, or no more.
     pub phase: Phase,
-    /// Whether it counts now and has the permission.
+    /// Whether the grant is valid now and has the permission.
     pub gives: bool,
-    /// Why it reaches the user; `None` where it is given to the user.
+    /// Why the grant applies to the user; `None` if it was given to the user directly.
     pub through: Option<Through>,
-    /// From the department that the user is in up to the one that it is given to.
+    /// The departments from the user's own up to the one that has the grant.
     pub path: Vec<(i64, Option<String>)>,
 }
 
-/// Everything that a check looks at.
 #[derive(Debug)]
 pub struct PermissionExplained {
-    /// The service.
     pub service_id: i64,
-    /// The permission.
     pub permission: Permission,
-    /// What decides.
     pub decided_by: DecidedBy,
     /// The service's authorization switch.
     pub switch: bool,
-    /// How many APIs of the service have their switch off. It decides nothing here.
+    /// The number of APIs of the service whose switch is off. It does not affect the decision.
     pub apis_off: i64,
-    /// What is granted now.
+    /// The union of the grants that are valid now.
     pub granted: Permissions,
-    /// The grants, by ascending id.
+    /// By ascending id.
     pub grants: Vec<Reaching>,
 }
 
-/// Looks at all of it, for a user as a token would make them.
+/// Explains the permission of a user, whose type and groups a token may have changed.
 pub async fn explain(
     cx: &Cx,
     member: &Member<'_>,

@@ -1,4 +1,4 @@
-//! What a request would meet by the rules of the gateway, and why. Nothing is written.
+//! Explains what the gateway's rules would do with a request, and why. Nothing is written.
 
 use crate::actions::explain::{self, About, Who};
 use crate::actions::rules::{asked, sentence};
@@ -9,46 +9,37 @@ use crate::domain::origin::{
 use crate::error::{Error, Result};
 use crate::memory::known::Known;
 
-/// What a request would meet.
 #[derive(Debug)]
 pub struct Tested {
-    /// What in one word.
     pub verdict: Verdict,
-    /// The rule that decides.
+    /// The number of the rule that decides.
     pub rule: Option<usize>,
-    /// Everything that was looked at.
     pub checks: Vec<Check>,
 }
 
-/// What a request would meet, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passes, and nobody is asked.
+    /// The request passes, and nobody has to sign in.
     Public,
-    /// It passes.
     Passes,
-    /// It is refused.
     Refused,
-    /// It is refused, because what a rule looks at cannot be known.
+    /// The request is refused, because something that a rule needs cannot be found out.
     Unknown,
 }
 
-/// One check.
 #[derive(Debug)]
 pub struct Check {
-    /// Its name; of a rule, the member.
+    /// For a rule, the member of the rule.
     pub name: &'static str,
-    /// Whether it held.
     pub held: bool,
     /// What was found.
     pub detail: String,
 }
 
 impl Verdict {
-    /// The words of all of them.
+    /// In the order of the variants.
     pub const NAMES: [&'static str; 4] = ["public", "passes", "refused", "unknown"];
 
-    /// The word.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +59,7 @@ impl Verdict {
 }
 
 impl Tested {
-    /// A request that is refused before any rule is compared with its caller.
+    /// A request that is refused before any rule is compared with the caller.
     #[must_use]
     pub fn refused(name: &'static str, detail: impl Into<String>) -> Self {
         let checks = vec![Check { name, held: false, detail: detail.into() }];
@@ -76,7 +67,7 @@ impl Tested {
     }
 }
 
-/// Compares the rules that match a request with whoever makes it; `None` shows no credential.
+/// Compares the rules for a request with the caller; `None` is a request without a credential.
 pub async fn test(cx: &Cx, matched: &Matched<'_>, about: Option<About>) -> Result<Tested> {
     let rules = match &matched.demand {
         Demand::Nothing => {
@@ -137,7 +128,7 @@ pub async fn test(cx: &Cx, matched: &Matched<'_>, about: Option<About>) -> Resul
     })
 }
 
-/// The checks of a rule: one for each of its needs, and one for `deny`.
+/// The checks of a rule: one for each of its conditions, and one for `deny`.
 fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Vec<Check> {
     let number = rule.number;
     let mut checks: Vec<_> = rule.needs.iter().map(|need| of_need(rule, need, facts)).collect();
@@ -147,7 +138,8 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Vec<Check> {
             Ok(false) => (
                 true,
                 format!(
-                    "rule {number} denies callers for whom all that it names holds, and this is none"
+                    "rule {number} denies callers for whom all its conditions hold, and they do \
+                     not all hold here"
                 ),
             ),
             Err(error) => (
@@ -171,7 +163,7 @@ fn of_need(rule: &Rule, need: &Need, facts: &Facts<'_>) -> Check {
     Check { name: need.member(), held: matches!(need.holds(facts), Ok(true)), detail }
 }
 
-/// What the rules ask about, of the user as the token would make them.
+/// What the rules ask about, for the user as the token would make them.
 async fn facts<'w>(cx: &Cx, who: &'w Who, matched: &Matched<'_>) -> Facts<'w> {
     let mut permissions = Vec::new();
     let mut asks_groups = false;

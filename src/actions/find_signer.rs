@@ -1,5 +1,5 @@
-//! Which of the token apps a token is of: the first candidate whose key signed it, and whose terms
-//! it meets.
+//! Finds the token app that a token belongs to: the first candidate whose key signed it and whose
+//! terms it meets.
 
 use std::rc::Rc;
 
@@ -21,27 +21,25 @@ use crate::memory::counters::Looked;
 use crate::memory::key_sets::WantedKey;
 use crate::memory::known::Known;
 
-/// How many keys of one app are tried on a token. The keys of an app with more of them that may
-/// have signed it are not tried: its tokens must name their key, and those of other apps lose
-/// nothing.
+/// The largest number of keys of one app that are tried on one token. If more keys of an app could
+/// have signed the token, none of them is tried. Tokens of such an app must name their key; tokens
+/// of other apps are not affected.
 const MAX_KEYS_OF_APP: usize = 64;
-/// How many keys are tried on one token in all.
+/// The largest number of keys that are tried on one token.
 const MAX_KEYS: usize = 512;
 
 /// A token that an app accepts, and that was not revoked.
 pub struct Accepted<'a, 't> {
-    /// The app.
     pub app: &'a TokenApp,
-    /// What the token says.
     pub claims: VerifiedClaims<'t>,
-    /// Whom it names.
+    /// The user whom the token names.
     pub username: Username,
-    /// From when until when it counts.
     pub lifetime: Lifetime,
 }
 
-/// The app that accepts the token, if it was not revoked. Revocations are looked for after the
-/// signature, so that a stranger can neither fill memory with them nor have D1 asked.
+/// Finds the app that accepts the token, and refuses a revoked token. Revocations are looked up
+/// after the signature was checked. So a stranger cannot fill memory with them, or make Postern
+/// read D1.
 pub async fn find_signer<'a, 't>(
     cx: &Cx,
     known: &mut Known<'_>,
@@ -55,8 +53,8 @@ pub async fn find_signer<'a, 't>(
     Ok(accepted)
 }
 
-/// The token as an app accepts it whose introspection endpoint has said what it says, if it was not
-/// revoked.
+/// Accepts a token by the claims that the app's introspection endpoint returned. Refuses a revoked
+/// token.
 pub async fn accept_introspected<'a, 't>(
     cx: &Cx,
     known: &mut Known<'_>,
@@ -70,13 +68,13 @@ pub async fn accept_introspected<'a, 't>(
     Ok(Accepted { app, claims, username, lifetime })
 }
 
-/// The checks of an app whose endpoint knows the token.
+/// Makes the checks of the app whose endpoint knows the token.
 fn admit_known(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Admission> {
     let admitted = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why);
     admitted.inspect_err(|_| cx.noted.app(&app.name))
 }
 
-/// The check after those of the list, [`checks::REVOCATION`].
+/// The check [`checks::REVOCATION`], which comes after the list of checks.
 pub async fn refuse_revoked(
     known: &mut Known<'_>,
     app: &TokenApp,
@@ -93,9 +91,9 @@ pub async fn refuse_revoked(
     Ok(())
 }
 
-/// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms
-/// are met, the app whose checks held longest says why; where no key does, it is `BadSignature`.
-/// Issuers whose keys are not known are asked for them last.
+/// Finds the app whose key verifies the token and whose terms it meets. If keys verify the token
+/// but no app's terms are met, the error is that of the app whose checks held longest. If no key
+/// verifies it, the error is `BadSignature`. Issuers whose keys have to be fetched come last.
 async fn find_app<'a, 't>(
     cx: &Cx,
     token: &'t UnverifiedToken<'_>,
@@ -168,8 +166,8 @@ fn clock(cx: &Cx) -> Clock {
     Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s }
 }
 
-/// The same from memory: an app of which a key that counts now was found before to have signed the
-/// token. Nobody is asked for keys.
+/// Finds the app in memory: one of its current keys is known to have signed this token. No issuer
+/// is asked for keys.
 fn remembered<'a, 't>(
     cx: &Cx,
     token: &'t UnverifiedToken<'_>,
@@ -199,8 +197,8 @@ fn remembered<'a, 't>(
     })
 }
 
-/// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has
-/// done its work.
+/// The `kid` by which the token names a key of the app. A `kid` that is the app's name has chosen
+/// the app, and names no key.
 fn key_name<'t>(token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Option<&'t str> {
     token.key_id().filter(|id| *id != app.name.as_str())
 }
@@ -210,16 +208,16 @@ struct Search<'c, 't, 'a> {
     token: &'t UnverifiedToken<'a>,
     keys_left: usize,
     asks_left: usize,
-    /// The app of which more keys than [`MAX_KEYS_OF_APP`] could have signed the token.
+    /// Whether more than [`MAX_KEYS_OF_APP`] keys of some app could have signed the token.
     unnamed: bool,
     open: Option<Open>,
 }
 
-/// An issuer may have the key that is not known.
+/// An issuer may have a key that is not known here.
 struct Open {
-    /// In how many seconds it may be asked again.
+    /// After this many seconds the issuer may be asked again.
     retry_after_s: i64,
-    /// It answered a moment ago, and did not have the key.
+    /// Whether the issuer answered just now, and did not have the key.
     is_answered: bool,
 }
 
@@ -228,7 +226,7 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
         Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None }
     }
 
-    /// What the token says, if one of these public keys signed it, and which of them.
+    /// Returns the claims and the key, if one of these public keys signed the token.
     async fn among(
         &mut self,
         app: &TokenApp,
@@ -252,7 +250,7 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
                     return Ok(Some((claims, key)));
                 }
                 Ok(None) => {}
-                // Such a key signs nothing; the others may.
+                // This key cannot have signed anything, but the others may have.
                 Err(fault) => self.cx.log.line(&format!(
                     "a key of token app {:?} cannot be used: {}",
                     app.name.as_str(),
@@ -263,15 +261,15 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
         Ok(None)
     }
 
-    /// The keys that the app's issuer publishes, where they are fresh and have what the token
-    /// names.
+    /// The key set that the app's issuer publishes, if it is fresh in memory and has the key that
+    /// the token names.
     fn at_hand(&self, app: &TokenApp, source: &KeySource) -> Option<Rc<KeySet>> {
         let key_name = key_name(self.token, app);
         let set = self.cx.memory.key_sets.fresh(source, self.cx.now)?;
         (key_name.is_none() || set.has(app.terms.algorithm, key_name)).then_some(set)
     }
 
-    /// The keys that the app's issuer publishes, fetched where they are not known.
+    /// The key set that the app's issuer publishes. It is fetched if it is not known.
     async fn published(
         &mut self,
         app: &TokenApp,
@@ -298,7 +296,8 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
     fn count(&mut self, keys: usize) -> Result<()> {
         let why = || {
             format!(
-                "must name the token app, or the token its key: more than {MAX_KEYS} keys could have signed this token"
+                "must name the token app, or the token must name its key by kid: more than \
+                 {MAX_KEYS} keys could have signed this token"
             )
         };
         self.keys_left =
@@ -306,7 +305,7 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
         Ok(())
     }
 
-    /// What it means that no key verified the token.
+    /// The error when no key verified the token.
     fn none(&self) -> Error {
         if let Some(Open { retry_after_s, is_answered }) = &self.open {
             let fault = if *is_answered {
@@ -319,7 +318,8 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
         }
         if self.unnamed {
             let why = format!(
-                "must name a token app whose tokens name their key: of one, more than {MAX_KEYS_OF_APP} keys could have signed this token"
+                "must name another token app, or the token must name its key by kid: more than \
+                 {MAX_KEYS_OF_APP} keys of one app could have signed this token"
             );
             return Error::invalid("app", why);
         }
@@ -329,13 +329,13 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
 
 /// Whether one app's keys signed a token, for explanations.
 pub enum Signed<'t> {
-    /// They did: what the token says, and which key it was.
+    /// They did. The text names the key.
     By(VerifiedClaims<'t>, String),
-    /// They did not, and this is known of why.
+    /// They did not. The text says why, as far as it is known.
     ByNone(String),
 }
 
-/// Looks whether a key of the app signed the token.
+/// Checks whether a key of the app signed the token.
 pub async fn signed_by<'t>(
     cx: &Cx,
     token: &'t UnverifiedToken<'_>,
@@ -385,7 +385,7 @@ fn not_made_by(keys: &str) -> String {
     format!("it was not made by {keys}")
 }
 
-/// By what an administrator finds a key again.
+/// What administrators can recognize a key by.
 fn named(key: &IssuerKey) -> String {
     let name = key.id.as_ref().map_or_else(|| "no kid".to_owned(), |id| format!("the kid {id:?}"));
     format!("{name} and the thumbprint {}", thumbprint(&key.key))

@@ -1,10 +1,14 @@
-//! Sessions of the gateway: a browser that has shown a token in a URL, or has signed in at
-//! Postern's own page, shows a cookie from then on.
+//! Gateway sessions: a browser that showed a token in a URL, or signed in on Postern's own page,
+//! sends a cookie from then on.
 //!
-//! After a token the cookie is the token, sealed: no row is written, and whatever ends the token
-//! ends the session, since each request verifies it as any other. A new password of the user ends
-//! it, too, as it ends the rows. After a password the cookie is a random value of a row in
-//! `sessions`. The gateway takes it, and who asks whether a request may pass; management does not.
+//! After a token, the cookie is the token itself, sealed. No row is written. Each request verifies
+//! the token like any other, so whatever ends the token ends the session. A new password of the
+//! user ends the session, too, as it ends the sessions that have rows.
+//!
+//! After a password, the cookie is a random value, and its hash is in a row of `sessions`.
+//!
+//! The gateway accepts these cookies, and so do the endpoints that ask whether a request may pass.
+//! The management endpoints do not.
 
 use crate::actions::caller::{Hints, UserCaller};
 use crate::actions::{revocations, sessions, verify_token};
@@ -15,21 +19,21 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Error, Result};
 
-/// The longest value of a cookie, in bytes: browsers keep 4096 for a name, its value and its
+/// The longest value of a cookie, in bytes. Browsers keep 4096 bytes for a name, its value and its
 /// attributes.
 const MAX_COOKIE_BYTES: usize = 3_900;
 
-/// What the cookie of a session stands for that began with a token.
+/// The content of a cookie that a token began.
 struct Sealed {
     app: AppName,
-    /// When the password of its user had been set. Times of one user are compared, and no clock is
-    /// asked.
+    /// The user's `password_set_at` when the session began. It is compared with the user's current
+    /// one, so no clock is needed.
     password_set_at: Millis,
     token: PlainToken,
 }
 
-/// What the cookie of a session is that begins with a token of an app; `None` where no cookie is
-/// that long.
+/// Makes the cookie of a session that begins with an app's token. `None` if the cookie would be too
+/// long for browsers.
 pub fn of_token(cx: &Cx, app: &AppName, user: &User, token: &PlainToken) -> Result<Option<String>> {
     let stands_for = format!("{}\n{}\n{}", app.as_str(), user.password_set_at.0, token.expose());
     let sealed = cx
@@ -40,12 +44,13 @@ pub fn of_token(cx: &Cx, app: &AppName, user: &User, token: &PlainToken) -> Resu
     Ok(Some(sealed).filter(|sealed| sealed.len() <= MAX_COOKIE_BYTES))
 }
 
-/// Whose session it is. A cookie that is over, or that no master key opens, is `Expired`.
+/// Finds the user of a session. A cookie that has expired, or that no master key opens, is
+/// `Expired`.
 pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<UserCaller> {
     let Some(Sealed { app, password_set_at, token }) = sealed(cx, cookie)? else {
         return sessions::find(cx, cookie.hashed_as_session(), hints).await;
     };
-    // `authenticate` compares the app with one that the question names.
+    // `authenticate` compares this app with the app that the request names.
     let caller =
         verify_token::verify(cx, &token, None, Hints { app: Some(app.as_str()), ..hints }).await?;
     if password_set_at < caller.user.password_set_at {
@@ -55,7 +60,8 @@ pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<User
     }
 }
 
-/// Ends a session, and with it the token that it began with. One that is over is left as it is.
+/// Ends a session. If it began with a token, the token is revoked, too. Does nothing if the session
+/// has ended already.
 pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     let ended = match sealed(cx, cookie) {
         Ok(Some(Sealed { app, token, .. })) => end_sealed(cx, &app, &token).await,
@@ -68,7 +74,7 @@ pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     }
 }
 
-/// Revokes the token also where its app does not take it now, since the app may be enabled again.
+/// Revokes the token even if its app does not accept it now, because the app may be enabled again.
 async fn end_sealed(cx: &Cx, app: &AppName, token: &PlainToken) -> Result<()> {
     match revocations::revoke_token(cx, None, token, Some(app.as_str())).await {
         Err(Error::Unauthenticated(why)) if !matches!(why, Denied::Expired | Denied::Revoked) => {
@@ -78,7 +84,7 @@ async fn end_sealed(cx: &Cx, app: &AppName, token: &PlainToken) -> Result<()> {
     }
 }
 
-/// The session of a token; `None` for the cookie of a row, which has no dots.
+/// Opens a sealed cookie. `None` for the cookie of a row, which has no dots.
 fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
     if !cookie.expose().contains('.') {
         return Ok(None);

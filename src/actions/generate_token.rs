@@ -1,4 +1,4 @@
-//! Signing a token for a token app, with a secret that the caller brings.
+//! Signs a token for a token app, with a secret that the caller sends.
 
 use serde_json::{Map, Value, json};
 
@@ -8,17 +8,15 @@ use crate::domain::tokens::{jwt, keys};
 use crate::error::{Error, Result};
 use crate::store::token_apps;
 
-/// A signed token and its lifetime.
 #[derive(Debug)]
 pub struct Generated {
-    /// The token.
     pub token: String,
-    /// Seconds until it is over.
+    /// Seconds until the token expires.
     pub expire_s: i64,
 }
 
-/// Signs `payload` for the app of that name. Keys that the app's claim names map are renamed;
-/// arrays stay, other values become strings.
+/// Signs `payload` for the app of that name. Its keys are renamed to the app's claim names. Arrays
+/// stay as they are; other values become strings.
 pub async fn generate_token(
     cx: &Cx,
     app: &str,
@@ -38,7 +36,8 @@ pub async fn generate_token(
         return Err(Error::invalid(
             "key",
             format!(
-                "is used with HS algorithms only: tokens under {algorithm} are signed by their issuer"
+                "is used with HS algorithms only: tokens under {algorithm} are signed by their \
+                 issuer"
             ),
         ));
     }

@@ -1,5 +1,5 @@
-//! Giving, changing and taking back permissions on services. All of it needs GRANT on the service,
-//! or an administrator.
+//! Grants, changes and revokes permissions on services. The caller must have GRANT on the service
+//! or be an administrator.
 
 use serde_json::json;
 
@@ -22,8 +22,8 @@ use crate::store::ids::NewId;
 use crate::store::reach::Member;
 use crate::store::{backup, feed, grants, reach, services, units};
 
-/// Gives permissions to an object that has none on the service. Answers the grant's id.
-/// One that has expired is replaced.
+/// Grants permissions to a user, department or group that has no grant on the service. An expired
+/// grant is replaced. Returns the grant's id.
 pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
     let NewGrant { service_id, object_type, object_id, permissions, period } = *grant;
     permissions::require(cx, by, service_id, Permission::Grant).await?;
@@ -63,20 +63,18 @@ pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
     rows.first().ok_or_else(|| Error::internal("a grant was given without an id"))?.int64("id")
 }
 
-/// Replaces the permissions of a grant.
 pub async fn replace(cx: &Cx, by: &Caller, id: i64, permissions: Permissions) -> Result<()> {
     let before = touchable(cx, by, id).await?;
     change(cx, by, &before, grants::update(id, permissions), "grant.update", Some(permissions))
         .await
 }
 
-/// Takes a grant back.
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let before = touchable(cx, by, id).await?;
     change(cx, by, &before, grants::delete(id), "grant.delete", None).await
 }
 
-/// Takes back what is granted on a service to an object.
+/// Deletes the grant on a service to a user, department or group.
 pub async fn delete_to(
     cx: &Cx,
     by: &Caller,
@@ -90,14 +88,14 @@ pub async fn delete_to(
     delete(cx, by, found.ok_or_else(not_there)?.id).await
 }
 
-/// The id of a user whom a caller names who may grant something on the service. Nobody else is told
-/// whether a name is somebody's.
+/// The id of a user, for callers who may grant on the service. Other callers are not told whether a
+/// user of that name exists.
 pub async fn user_id(cx: &Cx, by: &Caller, service_id: i64, user: &Named) -> Result<i64> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     user_names::id_now(cx, user).await
 }
 
-/// Sets the switches of all APIs of a service, and with `whole_service` its own.
+/// Sets the switches of all APIs of a service. With `whole_service`, also the service's own switch.
 pub async fn set_switches(
     cx: &Cx,
     by: &Caller,
@@ -126,7 +124,7 @@ pub async fn set_switches(
     write.deed(deed).commit(cx).await.map(drop)
 }
 
-/// A page of grants, for callers who may see all services that they ask for.
+/// A page of grants, for callers who may view all services that they ask for.
 pub async fn list(cx: &Cx, by: &Caller, query: &GrantQuery) -> Result<GrantPage> {
     permissions::require_view(cx, by, &query.service_ids).await?;
     if cx.config.strict_directory {
@@ -138,7 +136,7 @@ pub async fn list(cx: &Cx, by: &Caller, query: &GrantQuery) -> Result<GrantPage>
     grants::list(cx, query).await
 }
 
-/// The grant, if the caller may change it.
+/// Finds the grant, if the caller may change it.
 async fn touchable(cx: &Cx, by: &Caller, id: i64) -> Result<Grant> {
     let grant = grants::find(cx, id).await?.ok_or_else(|| Error::not_found("grant", id))?;
     permissions::require(cx, by, grant.service_id, Permission::Grant).await?;
@@ -169,7 +167,7 @@ async fn change(
         ))
         .commit(cx)
         .await?;
-    // Somebody else took it back in between.
+    // Another request deleted the grant in between.
     if rows.is_empty() { Err(Error::not_found("grant", id)) } else { Ok(()) }
 }
 
@@ -186,7 +184,6 @@ fn deed(
         .after(after.map(kept))
 }
 
-/// The noun of an object type.
 #[must_use]
 pub fn noun(object_type: ObjectType) -> &'static str {
     match object_type {
@@ -196,14 +193,15 @@ pub fn noun(object_type: ObjectType) -> &'static str {
     }
 }
 
-/// One grant, for callers who may give such.
+/// Finds a grant, for callers who may grant on its service.
 pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<NamedGrant> {
     let found = grants::find_named(cx, id).await?.ok_or_else(|| Error::not_found("grant", id))?;
     permissions::require(cx, by, found.0.service_id, Permission::Grant).await?;
     Ok(found)
 }
 
-/// The grant on a service to an object, for callers who may give such.
+/// Finds the grant on a service to a user, department or group, for callers who may grant on the
+/// service.
 pub async fn find_to(
     cx: &Cx,
     by: &Caller,
@@ -215,7 +213,7 @@ pub async fn find_to(
     grants::find_to(cx, service_id, object_type, object_id).await
 }
 
-/// The grants on a service by ascending id, for callers who may give such.
+/// Lists the grants on a service by ascending id, for callers who may grant on it.
 pub async fn list_of_service(
     cx: &Cx,
     by: &Caller,
@@ -230,8 +228,8 @@ pub async fn list_of_service(
     grants::list_of_service(cx, service_id, after_id, limit).await
 }
 
-/// The grants that reach a user, by ascending id: to themselves, and to their departments and
-/// groups.
+/// Lists the grants that apply to a user, by ascending id: their own, and those of their
+/// departments and groups.
 pub async fn list_of_user(
     cx: &Cx,
     by: &Caller,
@@ -242,7 +240,7 @@ pub async fn list_of_user(
     grants::list_of_user(cx, &member(cx, by, user_id).await?, after_id, limit).await
 }
 
-/// The departments and groups whose grants reach a user.
+/// Lists the departments and groups whose grants apply to a user.
 pub async fn list_reached(
     cx: &Cx,
     by: &Caller,
@@ -253,8 +251,8 @@ pub async fn list_reached(
     reach::list(cx, &member(cx, by, user_id).await?, after, limit).await
 }
 
-/// A user, if the caller may know what they may do: administrators may, and users of themselves.
-/// The groups of the caller's token count for the caller.
+/// Finds a user, if the caller may know what they may do. Administrators may know this of
+/// everybody, users of themselves. The groups of the caller's token apply to the caller only.
 async fn member<'c>(cx: &Cx, by: &'c Caller, user_id: i64) -> Result<Member<'c>> {
     let is_own = by.own_id().map(|id| id.0) == Some(user_id);
     if !is_own && !by.is_administrator() {

@@ -1,8 +1,8 @@
-//! Hashing a password without holding up whoever else the isolate serves.
+//! Hashes a password without blocking the other requests of the isolate.
 //!
-//! A request takes a turn, and computes the hash in parts. Between two of them the event loop
-//! serves others, whose answers take microseconds. The alternatives were measured: bench/NOTES.md,
-//! "Hashing".
+//! A request waits for its turn, and computes the hash in parts. Between two parts, the event loop
+//! serves other requests, whose answers take microseconds. bench/NOTES.md has the measurements of
+//! the alternatives, under "Hashing".
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,37 +20,38 @@ use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
 use crate::ports::within;
 use crate::store::sql::PATIENCE;
 
-/// How many blocks a part has, of about a microsecond each.
+/// Blocks in one part. A block takes about a microsecond.
 const PART: usize = 512;
-/// How often the next one looks whether it is their turn; the second next half as often, and so on.
+/// The pause between two looks at the queue, for the request that is next. The pause is twice as
+/// long for the second next, and so on.
 const LOOK: Millis = Millis(5);
-/// Well below the time after which a place is given up.
+/// The longest pause. It is well below the time after which a place in the queue is given up.
 const LONGEST_LOOK: Millis = Millis(250);
-/// Nobody waits longer, however large `STALENESS_S` is.
+/// The longest wait, however large `STALENESS_S` is.
 const LONGEST_WAIT: Millis = Millis::from_seconds(10);
-/// After how long it is worth trying again where too many wait.
+/// The `Retry-After` of the refusal, in seconds.
 const RETRY_AFTER_S: i64 = 2;
 
-/// The right to hash, until it is dropped. Whatever is to be looked at again after the wait is
-/// looked at between [`turn`] and the hash.
+/// The right to hash, until it is dropped. Code that has to check something again after the wait
+/// does so between [`turn`] and the hash.
 pub struct Turn<'a> {
     cx: &'a Cx,
     number: u64,
 }
 
-/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait
-/// ends before it is older than `STALENESS_S`.
+/// Waits for the turn to hash. What the request has read from D1 ages meanwhile, so the wait ends
+/// before that is older than `STALENESS_S`.
 ///
 /// # Errors
 ///
-/// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what
-/// was open before goes first, and is refused by neither, since that would close it.
+/// [`Limit::Hashing`] if too many requests wait, or if the wait takes too long. Checks of open
+/// streams go first and are never refused, because a refusal would close the stream.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
     turn_within(cx, cx.config.staleness.usable() - PATIENCE).await
 }
 
-/// The same for whoever was let in before, perhaps by what memory said: the wait comes on top of
-/// its age.
+/// Like [`turn`], for callers who are already authenticated, perhaps from memory. The age of memory
+/// and the wait add up, so the wait is short.
 ///
 /// # Errors
 ///
@@ -73,16 +74,15 @@ async fn turn_within(cx: &Cx, longest: Millis) -> Result<Turn<'_>> {
     Ok(turn)
 }
 
-/// How a wait for the turn ends.
+/// How the wait for the turn ended.
 pub enum Waited<'a> {
-    /// It is the request's turn.
     Turn(Turn<'a>),
-    /// Another request has found the same password right meanwhile: this is its user.
+    /// Meanwhile another request found the same password right. This is its user.
     Checked(Rc<User>),
 }
 
-/// The same as [`turn`], unless another request checks the same password first: `digest` is what it
-/// is remembered by. So of many requests with one password, one computes the hash.
+/// Like [`turn`], but ends early if another request checks the same password first. `digest` is the
+/// cache key of the password. So of many requests with the same password, one computes the hash.
 ///
 /// # Errors
 ///
@@ -105,7 +105,8 @@ pub async fn turn_unless_checked<'a>(cx: &'a Cx, digest: &[u8; 32]) -> Result<Wa
     }
 }
 
-/// What memory says counts only while memory is young enough, which it may have ceased to be.
+/// The cached password is used only while memory is young enough. It may have expired during the
+/// wait.
 fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
     let now = cx.timer.now();
     let is_young = cx.memory.freshness(now, cx.config.staleness) != Freshness::Expired;
@@ -113,8 +114,8 @@ fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
 }
 
 impl Turn<'_> {
-    /// Whether the password is the one that was hashed. `None` (no such user, or no password) costs
-    /// as much, and is never right.
+    /// Whether the password matches the stored hash. `None` means that there is no such user, or no
+    /// password. Then the check takes as long, and the answer is `false`.
     pub async fn is_right(&self, stored: Option<&PasswordHash>, password: &Secret) -> bool {
         if password.len() > password::MAX_BYTES {
             return false;
@@ -123,7 +124,7 @@ impl Turn<'_> {
         comparison.is_right(&self.compute(|| comparison.begin(password)).await)
     }
 
-    /// Hashes a password under a fresh salt.
+    /// Hashes a password with a new salt.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash> {
         let salt = self.cx.random()?;
         let tag = self.compute(|| password::begin(password, &salt)).await;
@@ -137,8 +138,7 @@ impl Turn<'_> {
                 return tag;
             }
             self.cx.timer.sleep(Millis(0)).await;
-            // It takes no time, unless the turn was given up because this request was away for too
-            // long.
+            // This returns immediately, unless the request was away too long and lost its turn.
             self.wait().await;
         }
     }
@@ -147,7 +147,8 @@ impl Turn<'_> {
         loop {
             match self.cx.memory.hashing.before(self.number, self.cx.timer.now()) {
                 0 => return,
-                // Whoever is far from it looks seldom, so that hundreds who wait cost little.
+                // The further back a request is, the more seldom it looks. So hundreds of waiting
+                // requests cost little.
                 before => {
                     self.cx
                         .timer

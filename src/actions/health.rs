@@ -1,4 +1,4 @@
-//! Whether verification works, and what is wrong though it does.
+//! Reports whether verification works, and what else is wrong.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use crate::memory::sharing::Works;
 use crate::store::sealed::{SealedColumn, SealedCounts};
 use crate::store::{self, feed, snapshot, sql};
 
-/// How many names of a cause are told.
+/// The largest number of names that a cause lists.
 const NAMED: usize = 20;
 
-/// What makes a deployment degraded, by the words for it.
+/// The names of the causes that make a deployment degraded.
 pub const CAUSES: [&str; 6] = [
     AUDIENCE_UNCHECKED,
     COPY_NOT_RENEWED,
@@ -33,13 +33,13 @@ const SCHEMA_OUTDATED: &str = "schema_outdated";
 const SECRET_MISSING: &str = "secret_missing";
 const SECRET_UNOPENED: &str = "secret_unopened";
 
-/// What is known of the cache of the data centre, by the words for it.
+/// The names of the states of the data centre's cache.
 pub const SHARED_CACHE: [&str; 3] = [WORKS, INERT, UNKNOWN];
 const WORKS: &str = "works";
 const INERT: &str = "inert";
 const UNKNOWN: &str = "unknown";
 
-/// What this isolate has seen of the cache of the data centre.
+/// What this isolate knows of the data centre's cache.
 #[must_use]
 pub fn shared_cache(cx: &Cx) -> &'static str {
     match shared::works(cx) {
@@ -49,14 +49,14 @@ pub fn shared_cache(cx: &Cx) -> &'static str {
     }
 }
 
-/// Asks D1 and KV for something small each, at most once in a few seconds.
+/// Reads something small from D1 and from KV, at most once in a few seconds.
 pub async fn health(cx: &Cx) -> Rc<Health> {
     if let Some(health) = cx.memory.health.get(cx.now) {
         return health;
     }
     let asked = ask_d1(cx).await;
     if matches!(asked, Err(Error::Unavailable(_))) {
-        // What follows then relies on copies at once.
+        // The readings below then use copies without waiting for D1.
         cx.memory.note_failure(cx.timer.now());
     }
     let renewed = snapshot::renewed(cx).await;
@@ -93,7 +93,8 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
     health
 }
 
-/// Whether the schema is this Worker's, and what is not under the current master key.
+/// Whether the schema is this Worker's newest, and how many values are not sealed under the current
+/// master key.
 async fn ask_d1(cx: &Cx) -> Result<(bool, SealedCounts)> {
     let batch =
         vec![feed::select_head(), store::health::select_newest(), SealedColumn::select_counts(cx)];
@@ -102,7 +103,7 @@ async fn ask_d1(cx: &Cx) -> Result<(bool, SealedCounts)> {
     Ok((is_newest, SealedColumn::counts(sql::rows(&results, 2)?)?))
 }
 
-/// Whether there are enabled apps with a secret, and no master key opens any of them.
+/// Whether there are enabled apps with a secret, and no master key opens any of the secrets.
 fn none_opens(apps: &[Rc<TokenApp>]) -> bool {
     let mut with_secret = apps.iter().filter(|app| !app.terms.policy.discover).peekable();
     with_secret.peek().is_some() && with_secret.all(|app| app.is_sealed())
@@ -114,7 +115,8 @@ fn of_apps(kind: &'static str, apps: &[Rc<TokenApp>], is_one: impl Fn(&TokenApp)
     cause(kind, names)
 }
 
-/// Issuers that did not answer with a key set, or about a token, when this isolate last asked them.
+/// The issuers that did not answer when this isolate last asked them for a key set, or about a
+/// token.
 fn issuers(cx: &Cx, apps: &[Rc<TokenApp>]) -> Cause {
     let sources = apps.iter().filter_map(|app| {
         if let Keys::Published(source) = &app.keys { Some(source) } else { None }

@@ -1,4 +1,5 @@
-//! What the scheduled event does: prune, re-encrypt, publish the snapshot.
+//! The scheduled event: deletes what has expired, re-encrypts under the new master key, and
+//! publishes the snapshot.
 
 use serde_json::json;
 
@@ -15,20 +16,21 @@ use crate::store::{
     applications, audit, feed, provisioned_users, revocations, sessions, sign_ins, sql,
 };
 
-/// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
+/// The number of values of a kind that one event re-encrypts. The next event continues.
 const RESEALED_AT_ONCE: i64 = 100;
-/// How many times as many are looked at, where they do not open.
+/// If values do not open, one event looks at this many times as many.
 const RESEAL_PAGES: usize = 10;
-/// How many expired grants are removed in one go. Decisions ignore them already, and isolates read
-/// the change feed in parts that are not much longer.
+/// The number of expired grants that one event removes. Decisions ignore them already. Isolates
+/// take in about twice as many changes at once.
 const EXPIRED_AT_ONCE: i64 = 250;
-/// How many names are folded in one go.
+/// The number of names that one event folds.
 const FOLDED_AT_ONCE: i64 = 500;
-/// How many events of the audit trail are deleted in one go: 288,000 a day.
+/// The number of audit events that one event deletes. At one event in 5 minutes, that is 288,000 a
+/// day.
 const PRUNED_EVENTS: i64 = 1000;
 
-/// Runs all of it. Each part is done even where another fails; failures are logged, and the first
-/// is answered.
+/// Runs all parts. If one fails, the others still run. Failures are logged, and the first one is
+/// returned.
 pub async fn run(cx: &Cx) -> Result<()> {
     let results = [
         machine_keys::remove_expired(cx).await,
@@ -65,7 +67,7 @@ async fn remove_expired_grants(cx: &Cx) -> Result<()> {
     cx.sql.batch(batch).await.map(drop).map_err(Into::into)
 }
 
-/// Folds names that neither a trigger nor the Worker that wrote them did.
+/// Folds names that neither a trigger nor the Worker that wrote them has folded.
 async fn fold_names(cx: &Cx) -> Result<()> {
     let batch: Vec<_> = provisioned_users::unfolded(cx, FOLDED_AT_ONCE)
         .await?
@@ -75,7 +77,7 @@ async fn fold_names(cx: &Cx) -> Result<()> {
     if batch.is_empty() { Ok(()) } else { cx.sql.batch(batch).await.map(drop).map_err(Into::into) }
 }
 
-/// Puts what is still sealed under `MASTER_KEY_PREVIOUS` under `MASTER_KEY`.
+/// Re-encrypts under `MASTER_KEY` what is still sealed under `MASTER_KEY_PREVIOUS`.
 async fn reseal(cx: &Cx) -> Result<()> {
     let mut results = Vec::new();
     for place in SealedColumn::ALL {
@@ -85,8 +87,8 @@ async fn reseal(cx: &Cx) -> Result<()> {
     results.into_iter().collect()
 }
 
-/// Values that the previous key does not open, as damaged ones, are passed over, so that they hide
-/// no others.
+/// Skips values that the previous key does not open, for example damaged ones, so that they do not
+/// block the others.
 async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
     let mut write = Write::default();
     let mut count = 0;
@@ -96,7 +98,7 @@ async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
         let Some((last, _)) = page.last() else { break };
         after.clone_from(last);
         for (owner, stored) in &page {
-            // What does not open is left alone, and in the log.
+            // `log_unopened` reports those that do not open.
             if let Some(statement) = place.reseal(cx, owner, stored)? {
                 write = write.and(statement);
                 write = match place {
@@ -106,7 +108,7 @@ async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
                     SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => {
                         write.and(feed::application_changed(owner, cx.now))
                     }
-                    // Nothing is remembered of these.
+                    // Isolates do not cache these.
                     _ => write,
                 };
                 count += 1;
@@ -122,17 +124,25 @@ async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
     let target = format!("{}: {count}", place.what());
     let counts = sealed_counts(cx).await?;
     let left = counts.under_previous - count;
-    let after = json!({ "reencrypted": count, "left": left, "unopened": counts.unopened, "names": counts.names });
+    let after = json!({
+        "reencrypted": count,
+        "left": left,
+        "unopened": counts.unopened,
+        "names": counts.names,
+    });
     let deed = Deed::new(Actor::system(), "master_key.reseal", target).after(after);
     write.deed(deed).commit(cx).await.map(drop)
 }
 
-/// Says what cannot be opened, so that it is noticed also where nobody asks `/health`.
+/// Logs how many values cannot be opened, so that somebody notices even if nobody asks `/health`.
 async fn log_unopened(cx: &Cx) -> Result<()> {
     let SealedCounts { unopened, names, .. } = sealed_counts(cx).await?;
     if unopened > 0 {
         let names = names.join(", ");
-        cx.log.line(&format!("{unopened} stored secrets cannot be opened: is MASTER_KEY the one that sealed them? {names}"));
+        cx.log.line(&format!(
+            "{unopened} stored secrets cannot be opened: is MASTER_KEY the one that sealed them? \
+             {names}"
+        ));
     }
     Ok(())
 }

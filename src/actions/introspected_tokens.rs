@@ -1,9 +1,8 @@
-//! Tokens that mean nothing here: the introspection endpoints of token apps are asked what they
-//! say.
+//! Asks the introspection endpoints of token apps about tokens that Postern cannot verify itself.
 //!
-//! Only what is neither a token of Postern nor one that a key of an app has signed is sent to them.
-//! Each question names no more than the token. Whether the app accepts what the endpoint says is
-//! looked at as for a JSON Web Token.
+//! Only a token that Postern has not issued, and that no app's key has signed, is sent to the
+//! endpoints. Each question contains the token and nothing else. Whether the app accepts the claims
+//! in the answer is checked as for a JSON Web Token.
 
 use std::rc::Rc;
 
@@ -21,21 +20,21 @@ use crate::error::{Error, Fault, Result};
 use crate::memory::introspections::{FAILED_FOR, INACTIVE_FOR, LIMIT, Look, Outcome, Question};
 use crate::memory::known::Known;
 
-/// How many endpoints are asked about one token. Each of them sees it.
+/// The largest number of endpoints that are asked about one token. Each of them sees the token.
 pub const MAX_ASKED: usize = 4;
-/// How often a request looks whether an answer has come that it waits for.
+/// The pause between two looks for an answer that another request has asked for.
 const POLL: Millis = Millis(25);
-/// How long it waits: for a question that was lost with its request, and for the next one.
+/// How long a request waits. This is enough for a question that was lost with its request, and for
+/// the next one.
 const MAX_WAIT: Millis = Millis(2 * LIMIT.0);
 
-/// A token to ask about.
+/// A token that an endpoint may be asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
-    /// The token.
     pub token: &'a str,
-    /// Whether it has the form of a JSON Web Token.
+    /// Whether the token has the form of a JSON Web Token.
     pub is_jwt: bool,
-    /// The issuer that such a token names.
+    /// The `iss` of a JSON Web Token.
     pub issuer: Option<&'a str>,
 }
 
@@ -46,10 +45,13 @@ impl<'a> Shown<'a> {
         Self { token, is_jwt: false, issuer: None }
     }
 
-    /// Whether an endpoint may see it. Keys and tokens of Postern are nobody else's business. A
-    /// text with the dots of a signed token that cannot be read may be a revoked one that was
-    /// altered: the endpoint may read it all the same, and its digest is another. No token has
-    /// white space or a character beyond ASCII, which an endpoint may cut off.
+    /// Whether the token may be sent to an endpoint:
+    ///
+    /// * Keys and tokens of Postern must not leave it.
+    /// * A text with the dots of a signed token that cannot be parsed may be a revoked token that
+    ///   was altered. The endpoint might accept it, and it has another digest than the revoked one.
+    ///   So it is not sent.
+    /// * No token has white space or characters outside ASCII. An endpoint might cut them off.
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
         if !self.token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -58,7 +60,7 @@ impl<'a> Shown<'a> {
         let is_ours = machine_key::looks_like_one(self.token)
             || opaque_token::is_token(self.token)
             || opaque_token::is_cookie(self.token);
-        // The letters of a header that begins with a brace.
+        // The first two letters of a base64url header that begins with a brace.
         let has_header = || {
             matches!(
                 self.token.as_bytes(),
@@ -77,17 +79,18 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What the endpoints say.
+/// The result of asking.
 pub enum Told {
-    /// There is none to ask.
+    /// There is no endpoint to ask.
     Nobody,
-    /// None of them calls the token active.
+    /// No endpoint says that the token is active.
     Inactive,
-    /// That of this app does, and says this.
+    /// The endpoint of this app says that the token is active, with these claims.
     Active(Rc<TokenApp>, Said),
 }
 
-/// Asks the apps of a selection in their order, until one calls the token active.
+/// Asks the endpoints of a selection's apps in their order, until one says that the token is
+/// active.
 pub async fn ask(
     cx: &Cx,
     known: &mut Known<'_>,
@@ -99,12 +102,14 @@ pub async fn ask(
         return Err(Error::invalid(
             "app",
             format!(
-                "must name the token app: more than {MAX_ASKED} would have to be asked about this token"
+                "must name the token app: more than {MAX_ASKED} would have to be asked about this \
+                 token"
             ),
         ));
     }
     if apps.iter().any(|app| app.is_sealed()) {
-        let why = "no master key opens the client secret of a token app that introspects: is MASTER_KEY the right one?";
+        let why = "no master key opens the client secret of a token app that introspects: is \
+                   MASTER_KEY the right one?";
         return Err(Error::Misconfigured(vec![why.to_owned()]));
     }
     let mut told = Told::Nobody;
@@ -128,7 +133,7 @@ pub async fn ask(
 async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     let kept_for = Millis::from_seconds(app.terms.policy.introspection_cache_s);
     let version = app.modified_at.0.to_string();
-    // No app has a slash in its name.
+    // An app's name has no slash, so the parts cannot be confused.
     let question = sha256_of(&[
         app.name.as_str().as_bytes(),
         b"/",
@@ -137,7 +142,7 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
         shown.token.as_bytes(),
     ]);
     let begun = cx.timer.now();
-    // Where nothing is to be remembered, each request asks.
+    // If nothing may be cached, each request asks.
     let is_kept = kept_for > Millis(0);
     if is_kept && let Some(outcome) = known_or_asked(cx, &question).await {
         return outcome;
@@ -157,7 +162,7 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
     }
     let until = match &outcome {
         Outcome::Active(said) => {
-            // From before the question, as all ages count here.
+            // The time counts from before the question, as for all caches.
             let until = begun + kept_for;
             said.expires_at_s().map_or(until, |end_s| until.min(Millis::from_seconds(end_s)))
         }
@@ -168,8 +173,8 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
     outcome
 }
 
-/// What is known of a token, by another request too that asks now; `None` where the caller is to
-/// ask.
+/// The cached outcome, or the outcome of a question that another request is asking now. `None` if
+/// the caller must ask.
 async fn known_or_asked(cx: &Cx, question: &Question) -> Option<Outcome> {
     let begun = cx.timer.now();
     loop {
@@ -200,7 +205,7 @@ async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     }
 }
 
-/// What the endpoint says now. The error is a sentence without a full stop.
+/// Asks the endpoint. The error is a sentence without a full stop.
 async fn introspect(
     cx: &Cx,
     endpoint: &Endpoint,
@@ -226,8 +231,8 @@ fn sentence(problem: &FetchProblem) -> String {
     }
 }
 
-/// What the endpoint of an app says of a token now, for explanations. The error is a sentence
-/// without a full stop.
+/// Asks an app's endpoint about a token now, without the cache, for explanations. The error is a
+/// sentence without a full stop.
 pub async fn ask_now(
     cx: &Cx,
     app: &TokenApp,
@@ -235,15 +240,20 @@ pub async fn ask_now(
 ) -> std::result::Result<Option<Said>, String> {
     match &app.keys {
         _ if !shown.may_be_shown() => {
-            Err("the text has the form of a token or key of Postern's, or of a signed token that cannot be read".to_owned())
+            let why = "the text has the form of a token or key of Postern's, or of a signed token \
+                       that cannot be read";
+            Err(why.to_owned())
         }
         Keys::Introspected(endpoint) => introspect(cx, endpoint, shown).await,
-        _ => Err("the app has no usable endpoint: no master key opens its client secret".to_owned()),
+        _ => {
+            let why = "the app has no usable endpoint: no master key opens its client secret";
+            Err(why.to_owned())
+        }
     }
 }
 
-/// What is wrong with the endpoint of an app, for whoever registers it: it is asked about a made-up
-/// token.
+/// Tries an app's endpoint with a made-up token, for whoever registers the app. Returns what is
+/// wrong with the endpoint, if anything.
 pub async fn try_out(cx: &Cx, keys: &Keys) -> Result<Option<String>> {
     let Keys::Introspected(endpoint) = keys else { return Ok(None) };
     let made_up = hex(&cx.random::<16>()?);

@@ -1,5 +1,5 @@
-//! Introspection (RFC 7662): whether a token is good, and what it says, for software that was shown
-//! one.
+//! Introspection (RFC 7662), for software that was shown a token: whether it is valid, and what it
+//! says.
 
 use serde_json::Value;
 
@@ -11,30 +11,27 @@ use crate::domain::identity::user::{UserId, Username};
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Result};
 
-/// The client of tokens that Postern has issued itself.
+/// The `client_id` of tokens that Postern itself has issued.
 const OWN_CLIENT: &str = "postern";
 
-/// A token that is good.
+/// A valid token.
 #[derive(Debug)]
 pub struct Introspected {
-    /// Whose it is.
     pub username: Username,
-    /// Their id.
     pub user_id: UserId,
-    /// The token app, or [`OWN_CLIENT`].
+    /// The name of the token app, or [`OWN_CLIENT`].
     pub client: String,
-    /// When it is over, in seconds since the epoch.
+    /// When the token expires, in seconds since the epoch.
     pub expires_at_s: i64,
-    /// When it was issued, likewise.
+    /// When the token was issued, in seconds since the epoch.
     pub issued_at_s: Option<i64>,
-    /// Whose name space `sub` is of: Postern's, where the token is its own. What another issuer
-    /// says stays out, since its `sub` is another.
+    /// The issuer of the name in `sub`. It is Postern if Postern issued the token. For a foreign
+    /// token it is left out, because that issuer has another `sub` for the user.
     pub issuer: Option<String>,
-    /// `aud`.
+    /// The claim `aud`.
     pub audience: Option<Value>,
-    /// Its scopes.
     pub scope: Option<String>,
-    /// `jti`, or the id of an opaque token.
+    /// The claim `jti`, or the id of an opaque token.
     pub id: Option<String>,
 }
 
@@ -48,10 +45,11 @@ struct Said {
     id: Option<String>,
 }
 
-/// What a token is good for, where it is good and the caller may know. Why it is not, nobody is
-/// told: an answer that differs would help whoever tries tokens.
+/// Describes a token, if it is valid and the caller may know about it. The answer never says why a
+/// token is not valid, because that would help somebody who tries out tokens.
 pub async fn introspect(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<Option<Introspected>> {
-    // A key opens Postern's endpoints and nothing else, whoever asks.
+    // A machine key opens only Postern's own endpoints. So introspection never calls one active,
+    // whoever asks.
     let Credential::Token(token) = Credential::of_token(token.clone()) else { return Ok(None) };
     let (UserCaller { user, proof }, said) =
         match authenticate::by_token(cx, &token, Hints::default(), said).await {

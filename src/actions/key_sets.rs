@@ -1,5 +1,5 @@
-//! The keys that issuers publish: fetched when a token needs them, remembered by the isolate, and
-//! waited for by whoever needs them meanwhile.
+//! Fetches the keys that issuers publish when a token needs them. The isolate caches the keys.
+//! Requests that need keys which are being fetched wait for them.
 
 use std::rc::Rc;
 
@@ -17,30 +17,30 @@ use crate::error::{Error, Result};
 use crate::memory::key_sets::{FETCH_LIMIT, Look, WantedKey};
 use crate::ports::Published;
 
-/// How often a request looks whether a set has come that it waits for.
+/// The pause between two looks for a set that another request fetches.
 const POLL: Millis = Millis(25);
-/// How long a request waits: for a fetch that was lost with its request, and for the next one.
+/// How long a request waits. This is enough for a fetch that was lost with its request, and for the
+/// next one.
 const MAX_WAIT: Millis = Millis(2 * FETCH_LIMIT.0);
-/// How many sets may have to be fetched or waited for before the keys of one token are known.
+/// The largest number of sets that are fetched or waited for to verify one token.
 pub const MAX_ASKED: usize = 8;
 
 /// What is known of an issuer's keys.
 #[derive(Debug)]
 pub enum Found {
-    /// These are its keys now.
+    /// These are the issuer's keys now.
     Settled(Rc<KeySet>),
-    /// It may have another key than these, or than none.
+    /// The issuer may have another key than the known ones.
     Open {
         /// The last set, if it may still be used.
         known: Option<Rc<KeySet>>,
-        /// In how many seconds more may be known.
+        /// After this many seconds, more may be known.
         retry_after_s: i64,
     },
 }
 
-/// The keys of a source in which a token's key is looked for. They are fetched where they are not
-/// known, and waited for where another request fetches them, each of which takes one of
-/// `asks_left`.
+/// Finds the key set of a source, for a token's key. If the set is not known, it is fetched; if
+/// another request fetches it, this one waits. Either takes one of `asks_left`.
 pub async fn published(
     cx: &Cx,
     source: &KeySource,
@@ -70,7 +70,8 @@ pub async fn published(
         if !has_waited {
             let why = || {
                 format!(
-                    "must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys"
+                    "must name the token app: more than {MAX_ASKED} issuers would have to be \
+                     asked for their keys"
                 )
             };
             *asks_left = asks_left.checked_sub(1).ok_or_else(|| Error::invalid("app", why()))?;
@@ -80,17 +81,17 @@ pub async fn published(
     }
 }
 
-/// Fetches a set behind the answer, because the request may end before the set is there: its client
+/// Fetches a set in the background. The request may end before the set is there, because its client
 /// may go away.
 fn begin(cx: &Cx, source: &KeySource, asked_at: Millis) {
     let (own, source) = (cx.clone(), source.clone());
     cx.tasks.spawn(Box::pin(async move {
-        // Its outcome is in memory, where those look who wait for it.
+        // The result goes into memory, where the waiting requests look for it.
         drop(fetch(&own, &source, asked_at).await);
     }));
 }
 
-/// Fetches a set, and remembers it or why it is not there.
+/// Fetches a set. Caches the set, or the reason why there is none.
 async fn fetch(
     cx: &Cx,
     source: &KeySource,
@@ -139,7 +140,7 @@ async fn ask(
     Ok((Rc::new(set), cache_control))
 }
 
-/// The metadata of an issuer, from memory where it is fresh.
+/// The metadata of an issuer, from the cache if it is fresh.
 async fn metadata(
     cx: &Cx,
     source: &KeySource,
@@ -169,7 +170,7 @@ async fn metadata(
     Err(problem)
 }
 
-/// What is at a URL, within the time that the whole fetch has.
+/// Gets a URL, within the time that is left for the whole fetch.
 async fn get(
     cx: &Cx,
     url: &HttpsUrl,
@@ -199,33 +200,30 @@ fn log_left_out(cx: &Cx, source: &KeySource, set: &KeySet) {
     }
 }
 
-/// What the keys of an app turn out to be, for whoever registers it.
+/// The keys of an app, for whoever registers it.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The keys that its tokens may be signed with.
+    /// The keys that may sign the app's tokens.
     pub usable: Vec<UsableKey>,
-    /// The keys that do not count, and why.
+    /// The keys that cannot be used, and why.
     pub left_out: Vec<LeftOut>,
-    /// Why an issuer's keys could not be fetched. That is no reason to refuse the app: the issuer
-    /// may be down.
+    /// Why an issuer's keys could not be fetched. This is no reason to refuse the app, because the
+    /// issuer may be down for a moment.
     pub problem: Option<FetchProblem>,
     /// What to register instead, as a sentence without a full stop.
     pub hint: Option<String>,
 }
 
-/// A key that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsableKey {
-    /// Its `kid`.
     pub kid: Option<String>,
-    /// What it is for.
     pub algorithm: Algorithm,
-    /// By RFC 7638.
+    /// The thumbprint of RFC 7638.
     pub thumbprint: String,
 }
 
-/// Looks at the keys of an app under an algorithm. Those that an issuer publishes are fetched once,
-/// and are known to the isolate from then on.
+/// Checks the keys of an app with an algorithm. Keys that an issuer publishes are fetched once, and
+/// cached.
 pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
     let source = match keys {
         Keys::None | Keys::Shared(_) | Keys::Introspected(_) => return Report::default(),
@@ -238,7 +236,8 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
             keep(cx, source, &set, cache_control.as_deref(), asked_at);
             report(cx, &set, algorithm).await
         }
-        // It is not remembered: an issuer that begins a moment later is asked by the first token.
+        // The failure is not cached. If the issuer works a moment later, the first token makes
+        // Postern ask it again.
         Err(problem) => {
             log_problem(cx, source, &problem);
             let hint = hint(cx, source, &problem).await;
@@ -247,7 +246,7 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
     }
 }
 
-/// The keys that count of those that are known without asking an issuer.
+/// The usable keys that are known without asking an issuer.
 pub async fn known(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Vec<UsableKey> {
     match keys {
         Keys::None | Keys::Shared(_) | Keys::Introspected(_) => Vec::new(),
@@ -274,8 +273,8 @@ async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
     report
 }
 
-/// Whether a key of a set verifies tokens of an app under an algorithm. The error is the phrase
-/// that follows "it".
+/// Whether a key can verify an app's tokens with this algorithm. The error is a phrase that follows
+/// "it".
 async fn is_usable(
     cx: &Cx,
     key: &IssuerKey,
@@ -286,29 +285,26 @@ async fn is_usable(
     accepted.map_err(|_| "must be a usable key: WebCrypto does not take its numbers".to_owned())
 }
 
-/// What an app is verified with at this moment, for whoever looks into it.
+/// What the app's tokens are verified with at this moment, for administrators.
 #[derive(Debug, Default)]
 pub struct Looked {
-    /// Each key, and whether it counts.
+    /// All keys, also those that cannot be used.
     pub keys: Vec<LookedKey>,
     /// When the issuer was asked for these keys.
     pub fetched_at: Option<Millis>,
-    /// Why there are no keys, or not the latest, as a sentence without a full stop.
+    /// Why there are no keys, or not the latest ones, as a sentence without a full stop.
     pub problem: Option<String>,
 }
 
-/// A key of an app.
 #[derive(Debug)]
 pub struct LookedKey {
-    /// Its `kid`.
     pub kid: Option<String>,
-    /// What a JWK calls its kind; `None` where it could not be read.
+    /// The `kty` of its JWK; `None` if the key could not be read.
     pub kind: Option<&'static str>,
-    /// What it is for.
     pub algorithm: Option<Algorithm>,
     /// The length of a shared secret.
     pub bytes: Option<usize>,
-    /// Why it does not count, as the phrase that follows "it".
+    /// Why the key cannot be used, as a phrase that follows "it".
     pub why_not: Option<String>,
 }
 
@@ -324,8 +320,8 @@ impl LookedKey {
     }
 }
 
-/// Looks at what an app is verified with. An issuer is asked for its keys as a token would make it
-/// be asked: not more often, and for no longer.
+/// Shows the keys of an app. An issuer is asked for its keys as a token would make Postern ask: no
+/// more often, and with the same time limit.
 pub async fn look(cx: &Cx, app: &TokenApp) -> Result<Looked> {
     let algorithm = app.terms.algorithm;
     match &app.keys {
@@ -391,12 +387,14 @@ async fn each_of(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Vec<LookedKey> 
     looked
 }
 
-/// What was probably meant, where the URL of a set is that of an issuer or of its metadata.
+/// A guess at what was meant, if the URL of a key set turns out to be that of an issuer or of its
+/// metadata.
 async fn hint(cx: &Cx, source: &KeySource, problem: &FetchProblem) -> Option<String> {
     let issuer = match (source, problem) {
         (_, FetchProblem::IssuerMismatch { found }) => {
             return Some(format!(
-                "the issuer must be written as its metadata has it, {found:?}, if that is the one you mean"
+                "the issuer must be written as its metadata has it, {found:?}, if that is the one \
+                 you mean"
             ));
         }
         (KeySource::Url(_), FetchProblem::IsMetadata { issuer, jwks_uri }) => {
@@ -421,6 +419,7 @@ async fn hint(cx: &Cx, source: &KeySource, problem: &FetchProblem) -> Option<Str
 
 fn instead(issuer: &str, jwks_uri: &str) -> String {
     format!(
-        "register {jwks_uri:?}, where the issuer {issuer:?} has its keys, or the issuer itself with discover"
+        "register {jwks_uri:?}, where the issuer {issuer:?} has its keys, or the issuer itself \
+         with discover"
     )
 }

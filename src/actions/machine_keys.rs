@@ -1,8 +1,8 @@
-//! Keys for machines: whose one is that is shown, and making and removing them.
+//! Machine keys: authenticates them, creates them and deletes them.
 //!
-//! No credential makes a key that outlives it. A key that a session, a token or another key made
-//! ends with that. Only administrators, and users who send their password, make keys without an
-//! end.
+//! No credential can create a key that outlives it. A key that was created with a session, a token
+//! or another key ends with that. Only administrators, and users who send their password, create
+//! keys without an end.
 
 use std::rc::Rc;
 
@@ -29,32 +29,30 @@ use crate::store::{feed, users};
 
 /// How long an expired key is still listed.
 const LISTED_AFTER_END: Millis = Millis::from_seconds(30 * 86_400);
-/// How many expired keys are removed in one go; the rest follows at the next event.
+/// The number of expired keys that one event deletes. The next event continues.
 const REMOVED_AT_ONCE: i64 = 100;
 
-/// A key that was just made, or a further secret of one.
+/// A new key, or a new secret of a key.
 #[derive(Debug)]
 pub struct Made {
     /// The key as it is listed.
     pub listed: Listed,
-    /// What is told this once.
+    /// The secret. It is shown only once.
     pub secret: PlainToken,
 }
 
-/// What is to be made.
+/// The key that is to be created.
 #[derive(Debug)]
 pub struct Wish {
-    /// Its name.
     pub name: KeyName,
-    /// What it may.
     pub may: Rights,
-    /// For whom it is to speak.
+    /// The user for whom the key is to speak.
     pub user_id: Option<UserId>,
-    /// When it is to expire.
     pub expires_at: Option<Millis>,
 }
 
-/// The machine that shows a key. A text that cannot be a key costs no reading.
+/// Authenticates a machine by its key. A text that does not have the form of a key is refused
+/// without reading D1.
 pub async fn find(
     cx: &Cx,
     name: Option<&str>,
@@ -79,11 +77,11 @@ pub async fn find(
     if user.as_ref().is_some_and(|user: &Rc<User>| !user.profile.enabled) {
         return Err(Refusal::UserDisabled.into());
     }
-    // Whoever ends all that was issued to a user ends the keys that speak for them, too.
+    // If all tokens of a user are revoked, the keys that speak for the user are revoked, too.
     if user.as_ref().is_some_and(|user| key.created_at < user.valid_from) {
         return Err(Denied::Revoked.into());
     }
-    // A key ends with the token that made it.
+    // If the token that created the key is revoked, the key is revoked, too.
     let of =
         |kind, digest: Option<HashedToken>| digest.map(|digest| RevocationKey { kind, digest });
     let ends_with = [of(RevocationKind::Token, key.token), of(RevocationKind::Jti, key.jti)];
@@ -95,9 +93,9 @@ pub async fn find(
     Ok(KeyCaller { key, user })
 }
 
-/// Writes down behind the answer that a key was used today, unless that was done before. Then it
-/// shares `wanted`, what the request asked for, once more: another isolate that found the old entry
-/// would write the same again.
+/// Writes to D1, in the background, that the key was used today, unless this is known to be
+/// written. Then shares again what the request asked for, `wanted`: another isolate that found the
+/// old entry would write the same again.
 fn note_use(cx: &Cx, hash: HashedToken, wanted: impl FnOnce() -> Vec<Wanted>) {
     let today = Day::of(cx.now);
     if cx.memory.is_pausing(cx.now) || !cx.memory.begin_noting_key(&hash, today) {
@@ -109,13 +107,14 @@ fn note_use(cx: &Cx, hash: HashedToken, wanted: impl FnOnce() -> Vec<Wanted>) {
             behind.memory.fail_noting_key(&hash);
             behind.log.line(&format!("the use of a key was not noted: {:?}", Error::from(error)));
         } else if shared::works(&behind) == Works::Yes {
-            // Where it fails, the next isolate shares it.
+            // If this fails, the next isolate shares it.
             let _ = Known::read(&behind, &wanted, None).await;
         }
     }));
 }
 
-/// Makes a key. `shown` is the token app's token that the caller showed, if it was one.
+/// Creates a key. `shown` is the token app's token with which the caller authenticated, if it was
+/// one.
 pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish) -> Result<Made> {
     let limits = Limits::of(cx, by, shown)?;
     let user_id = speaks_for(by, wish.user_id)?;
@@ -161,8 +160,8 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
     Ok(Made { listed: found(cx, id).await?, secret })
 }
 
-/// Gives a key a second secret, which counts beside the first one until one of them is removed.
-/// `shown` likewise.
+/// Gives a key a second secret. Both are valid until one of them is deleted. `shown` is as for
+/// [`create`].
 pub async fn add_secret(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, id: i64) -> Result<Made> {
     let Listed { key, .. } = visible(cx, by, id).await?;
     if !ends_before(&key, by) {
@@ -176,18 +175,18 @@ pub async fn add_secret(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, id: i6
         .deed(of_secret(by, "key.add_secret", &key, &prefix))
         .commit(cx)
         .await?;
-    // Somebody else removed the key in between.
+    // Another request deleted the key in between.
     if rows.is_empty() {
         return Err(Error::not_found("key", id));
     }
     Ok(Made { listed: found(cx, id).await?, secret })
 }
 
-/// Removes one of a key's two secrets.
+/// Deletes one of a key's two secrets.
 pub async fn remove_secret(cx: &Cx, by: &Caller, id: i64, prefix: &str) -> Result<()> {
     let Listed { key, secrets } = visible(cx, by, id).await?;
     if !secrets.iter().any(|secret| secret.prefix == prefix) {
-        // It may be the whole key.
+        // `prefix` may be a whole key, so it is shortened.
         return Err(Error::not_found("secret", machine_key::shown(prefix)));
     }
     let rows = Write::default()
@@ -203,7 +202,7 @@ pub async fn remove_secret(cx: &Cx, by: &Caller, id: i64, prefix: &str) -> Resul
     Ok(())
 }
 
-/// Keys by ascending id: all of them for administrators, their own for others.
+/// Lists keys by ascending id. Administrators get all keys, others their own.
 pub async fn list(cx: &Cx, by: &Caller, filter: Filter) -> Result<Vec<Listed>> {
     if by.is_administrator() {
         return machine_keys::list(cx, &filter).await;
@@ -215,14 +214,14 @@ pub async fn list(cx: &Cx, by: &Caller, filter: Filter) -> Result<Vec<Listed>> {
     machine_keys::list(cx, &Filter { user_id: Some(own_id), ..filter }).await
 }
 
-/// One key that the caller may see. Those of others are not there for them.
+/// Finds a key that the caller may see. Keys of other users are not found.
 pub async fn visible(cx: &Cx, by: &Caller, id: i64) -> Result<Listed> {
     let listed = found(cx, id).await?;
     let is_own = listed.key.user_id.is_some() && listed.key.user_id == by.own_id();
     if is_own || by.is_administrator() { Ok(listed) } else { Err(Error::not_found("key", id)) }
 }
 
-/// Removes a key, and the keys that it made.
+/// Deletes a key, and the keys that it created.
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let Listed { key, .. } = visible(cx, by, id).await?;
     let deed = by.deed("key.delete", key.name.as_str()).before(key.for_audit());
@@ -234,16 +233,16 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
         .map(drop)
 }
 
-/// Removes the key that is shown, and the keys that it made. Whoever has it may do so; `by` is who
-/// is signed in besides.
+/// Deletes the key that is shown, and the keys that it created. Whoever has the key may do so. `by`
+/// is the authenticated caller, if there is one.
 pub async fn delete_shown(cx: &Cx, by: Option<&Caller>, shown: &PlainToken) -> Result<()> {
     let KeyCaller { key, .. } = find(cx, None, shown, Hints::default()).await?;
     delete_found(cx, by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor), &key)
         .await
 }
 
-/// The key that is shown, whether it still counts or not: that of a disabled user does not, and may
-/// again.
+/// Finds the key that is shown, even if it is not valid now: the key of a disabled user is not, and
+/// may be again.
 pub async fn shown(cx: &Cx, shown: &PlainToken) -> Result<Rc<MachineKey>> {
     if !machine_key::is_well_formed(shown.expose()) {
         return Err(Denied::BadKey.into());
@@ -254,7 +253,7 @@ pub async fn shown(cx: &Cx, shown: &PlainToken) -> Result<Rc<MachineKey>> {
     Ok(key)
 }
 
-/// Removes a key, and the keys that it made.
+/// Deletes a key, and the keys that it created.
 pub async fn delete_found(cx: &Cx, by: Actor, key: &MachineKey) -> Result<()> {
     let deed = Deed::new(by, "key.delete", key.name.as_str()).before(key.for_audit());
     Write::of(machine_keys::delete(key.id))
@@ -265,7 +264,7 @@ pub async fn delete_found(cx: &Cx, by: Actor, key: &MachineKey) -> Result<()> {
         .map(drop)
 }
 
-/// Removes keys that expired a month ago.
+/// Deletes keys that expired a month ago.
 pub async fn remove_expired(cx: &Cx) -> Result<()> {
     let expired =
         machine_keys::list_expired(cx, cx.now - LISTED_AFTER_END, REMOVED_AT_ONCE).await?;
@@ -292,8 +291,8 @@ fn of_secret(by: &Caller, action: &'static str, key: &MachineKey, prefix: &str) 
     by.deed(action, key.name.as_str()).after(serde_json::json!({ "id": key.id, "prefix": prefix }))
 }
 
-/// For whom a key is to speak. Users who are no administrators, and keys that speak for a user,
-/// make keys that speak for the same user, and no others.
+/// The user for whom a new key speaks. Users who are not administrators, and keys that speak for a
+/// user, create only keys that speak for the same user.
 fn speaks_for(by: &Caller, asked: Option<UserId>) -> Result<Option<UserId>> {
     let is_free = by.is_administrator() && (matches!(by, Caller::User(_)) || by.own_id().is_none());
     match by.own_id() {
@@ -303,13 +302,13 @@ fn speaks_for(by: &Caller, asked: Option<UserId>) -> Result<Option<UserId>> {
     }
 }
 
-/// What a key must end with because of the credential that makes it.
+/// What a new key must end with, because of the credential that creates it.
 #[derive(Default)]
 struct Limits {
     expires_at: Option<Millis>,
     session_id: Option<i64>,
     parent_id: Option<i64>,
-    /// The digests by which the token is revoked.
+    /// The digest by which the token may be revoked.
     token: Option<HashedToken>,
     jti: Option<HashedToken>,
     app: Option<String>,
@@ -326,7 +325,7 @@ impl Limits {
                     session_id: Some(session.id),
                     ..Self::default()
                 },
-                // Only its issuer knows when it ends, so that no key could end with it.
+                // Only the issuer knows when such a token ends, so no key could end with it.
                 Proof::Jwt { is_introspected: true, .. } => {
                     return Err(Refusal::WouldOutlive.into());
                 }
@@ -343,7 +342,8 @@ impl Limits {
                     }
                 }
             }),
-            // One generation, so that whatever removes a key finds the keys that it made at once.
+            // Keys of keys create no keys. So whoever deletes a key finds all keys that it created
+            // at once.
             Caller::Key(KeyCaller { key, .. }) if key.parent_id.is_some() => {
                 Err(Refusal::KeyOfKey.into())
             }
@@ -362,8 +362,8 @@ impl Limits {
     }
 }
 
-/// A write that is refused where who makes a key is not as the isolate knows them. What was ended
-/// or changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
+/// A write that is refused if the key's creator is not as this isolate knows them. A change
+/// elsewhere takes effect here a little later, and a key that was created in between would remain.
 fn by_an_unchanged_maker(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Result<Write> {
     let write = by.unchanged();
     Ok(match by {
@@ -381,7 +381,7 @@ fn by_an_unchanged_maker(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Re
     })
 }
 
-/// By what the token is revoked that the caller shows.
+/// The keys under which the caller's token may be revoked.
 fn revocation_keys(
     cx: &Cx,
     shown: Option<&PlainToken>,
@@ -392,12 +392,12 @@ fn revocation_keys(
     Ok(cx.memory.signed_tokens.read(shown.expose())?.revocation_keys(app))
 }
 
-/// An administrator could as well make another administrator, and a password says who is there now.
+/// An administrator could as well create another administrator. A password proves who is there now.
 fn is_unlimited(caller: &UserCaller) -> bool {
     caller.user.is_administrator() || matches!(caller.proof, Proof::Password)
 }
 
-/// Whether the key ends before the caller's credential does, or at the same time.
+/// Whether the key ends before the caller's credential does, or together with it.
 fn ends_before(key: &MachineKey, by: &Caller) -> bool {
     match by {
         Caller::User(caller) if is_unlimited(caller) => true,

@@ -1,4 +1,4 @@
-//! The numbers that a monitor reads: what this isolate has done, and how D1 and KV do.
+//! The numbers for monitoring: what this isolate has done, and whether D1 and KV work.
 
 use crate::actions::health::{self, Health};
 use crate::context::Cx;
@@ -6,14 +6,13 @@ use crate::domain::metrics::{Family, Kind, Sample, Value};
 use crate::domain::time::Millis;
 pub use crate::memory::refusals::Recent;
 
-/// The refusals of the last hour, as this isolate knows them, the most frequent first; and when the
+/// The refusals of the last hour that this isolate knows of, the most frequent first, and when the
 /// isolate answered its first request.
 #[must_use]
 pub fn recent_refusals(cx: &Cx) -> (Vec<Recent>, Option<Millis>) {
     (cx.memory.refusals.of_last_hour(cx.now), cx.memory.counters.begun_at())
 }
 
-/// All of them.
 pub async fn families(cx: &Cx) -> Vec<Family> {
     let health = health::health(cx).await;
     [of_isolate(cx), of_requests(cx), of_memory(cx), of_d1(cx), of_health(cx, &health)].concat()
@@ -34,13 +33,14 @@ fn of_isolate(cx: &Cx) -> Vec<Family> {
         Family::one(
             "postern_isolate_start_time_seconds",
             Kind::Gauge,
-            "When this isolate answered its first request, in seconds since the epoch. Another value is another isolate.",
+            "When this isolate answered its first request, in seconds since the epoch. Another \
+             value means another isolate.",
             Value::Time(begun_at),
         ),
         Family::one(
             "postern_isolate_age_seconds",
             Kind::Gauge,
-            "How long ago that was.",
+            "Seconds since this isolate answered its first request.",
             Value::Time(cx.now - begun_at),
         ),
     ]
@@ -59,7 +59,8 @@ fn of_requests(cx: &Cx) -> Vec<Family> {
         Family::by_words(
             "postern_requests_total",
             Kind::Counter,
-            "Requests to this isolate, by dialect and class of the status; passed: to the origin, whose status is its own.",
+            "Requests to this isolate, by dialect and status class; passed: forwarded to the \
+             origin, which chose the status.",
             ["dialect", "status"],
             &counters.requests(),
         ),
@@ -80,7 +81,8 @@ fn of_requests(cx: &Cx) -> Vec<Family> {
         Family::by_words(
             "postern_verifications_total",
             Kind::Counter,
-            "Credentials that this isolate has looked at, by their kind and what came of it; failed: nobody could tell.",
+            "Credentials that this isolate has verified, by kind and outcome; failed: the outcome \
+             could not be determined.",
             ["credential", "outcome"],
             &counters.verifications(),
         ),
@@ -93,7 +95,7 @@ fn of_requests(cx: &Cx) -> Vec<Family> {
         Family::one(
             "postern_sign_in_queue",
             Kind::Gauge,
-            "Sign-ins in this isolate that hash a password or wait for their turn.",
+            "Requests in this isolate that hash a password or wait for their turn.",
             Value::Count(count(cx.memory.hashing.waiting(cx.now))),
         ),
     ]
@@ -109,14 +111,14 @@ fn of_memory(cx: &Cx) -> Vec<Family> {
         Family::by_words(
             "postern_memory_lookups_total",
             Kind::Counter,
-            "Looks into the memory of this isolate, by what was looked for and whether it was there.",
+            "Lookups in the memory of this isolate, by kind and result.",
             ["of", "result"],
             &counters.looks(),
         ),
         Family::by_words(
             "postern_memory_entries",
             Kind::Gauge,
-            "What this isolate remembers, by what it is of.",
+            "Entries in the memory of this isolate, by kind.",
             ["", "of"],
             &entries,
         ),
@@ -129,26 +131,27 @@ fn of_memory(cx: &Cx) -> Vec<Family> {
         Family::one(
             "postern_feed_gaps_total",
             Kind::Counter,
-            "Readings of the change feed that did not reach back to what this isolate knew, so that it forgot everything.",
+            "Readings of the change feed that did not reach back to what this isolate knew, so \
+             that it emptied its memory.",
             Value::Count(feed_gaps),
         ),
         Family::by_words(
             "postern_shared_windows_total",
             Kind::Counter,
-            "Looks of this isolate for what its data centre shares of the change feed.",
+            "Lookups by this isolate of the change feed that its data centre shares, by result.",
             ["", "result"],
             &counters.windows(),
         ),
         Family::one(
             "postern_copies_used_total",
             Kind::Counter,
-            "Answers of this isolate that relied on copies, since D1 did not answer.",
+            "Answers of this isolate that used copies because D1 did not answer.",
             Value::Count(counters.copies_used()),
         ),
     ];
     families.extend(age.map(|age| {
         let help =
-            "How long ago this isolate, or another one of its data centre, read the change feed.";
+            "Seconds since this isolate, or another one of its data centre, read the change feed.";
         Family::one("postern_feed_age_seconds", Kind::Gauge, help, Value::Time(age))
     }));
     families
@@ -163,21 +166,26 @@ fn of_d1(cx: &Cx) -> Vec<Family> {
             "Round trips of this isolate to D1.",
             Value::Count(d1.batches),
         ),
-        one("postern_d1_statements_total", "Statements in them.", Value::Count(d1.statements)),
+        one(
+            "postern_d1_statements_total",
+            "SQL statements that this isolate has sent to D1.",
+            Value::Count(d1.statements),
+        ),
         one(
             "postern_d1_rows_read_total",
-            "Rows that D1 says it has read for them.",
+            "Rows that D1 reports it has read for this isolate.",
             Value::Count(d1.rows_read),
         ),
         one(
             "postern_d1_wait_seconds_total",
-            "How long they took, each by itself.",
+            "Seconds that this isolate has waited for D1. Overlapping waits are added up.",
             Value::Time(d1.waited),
         ),
         Family::by_words(
             "postern_d1_failures_total",
             Kind::Counter,
-            "Round trips of this isolate to D1 that failed; refused: by a constraint, as where something is there already.",
+            "Round trips of this isolate to D1 that failed, by kind; refused: by a constraint, \
+             for example because the record exists.",
             ["", "kind"],
             &cx.memory.counters.d1_failures(),
         ),
@@ -198,14 +206,14 @@ fn of_health(cx: &Cx, health: &Health) -> Vec<Family> {
         Family::by_words(
             "postern_up",
             Kind::Gauge,
-            "1: it works, as far as this isolate can tell. It asks at most once in 3 s.",
+            "1 if it works, as far as this isolate can tell. It checks at most once in 3 s.",
             ["", "of"],
             &up,
         ),
         Family::by_words(
             "postern_degraded",
             Kind::Gauge,
-            "How many things make the deployment degraded, by cause.",
+            "Problems that make the deployment degraded, by cause.",
             ["", "cause"],
             &causes,
         ),
@@ -217,7 +225,7 @@ fn of_health(cx: &Cx, health: &Health) -> Vec<Family> {
         ),
     ];
     families.extend(health.copy_renewed_at.map(|at| {
-        let help = "How long ago the scheduled event renewed the copy in KV.";
+        let help = "Seconds since the scheduled event renewed the copy in KV.";
         Family::one("postern_copy_age_seconds", Kind::Gauge, help, Value::Time(cx.now - at))
     }));
     families

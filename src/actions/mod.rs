@@ -1,5 +1,5 @@
-//! Use cases: one function each, in no dialect's vocabulary. They read through `store`, decide
-//! through `domain`, write through `store`.
+//! The use cases, independent of any dialect. Each is a function that reads through `memory` and
+//! `store`, decides through `domain`, and writes through `memory`.
 
 pub mod access_tokens;
 pub mod applications;

@@ -1,4 +1,4 @@
-//! Names of services and of actions, as administrators manage them.
+//! Manages the names of services and of actions, for administrators.
 
 use serde_json::{Map, Value, json};
 
@@ -12,14 +12,14 @@ use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::{feed, names, services};
 
-/// The service of a name, as the isolate knows it.
+/// The service of a name, from memory if memory knows it.
 pub async fn service(cx: &Cx, name: &ResourceName) -> Result<Option<i64>> {
     let asked = AskedNames { resources: vec![name.clone()], ..AskedNames::default() };
     let known = Known::names(cx, &asked).await?;
     Ok(known.services.first().and_then(|(_, service_id)| *service_id))
 }
 
-/// The service of a name, as D1 has it now.
+/// The service of a name, read from D1 now.
 pub async fn find(cx: &Cx, name: &ResourceName) -> Result<i64> {
     names::find(cx, name).await?.ok_or_else(|| not_found(name))
 }
@@ -28,7 +28,7 @@ fn not_found(name: &ResourceName) -> Error {
     Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id))
 }
 
-/// The names of a type by ascending id, with their services.
+/// Lists the names of a type by ascending id, with their services.
 pub async fn list(
     cx: &Cx,
     of: &ResourceType,
@@ -38,7 +38,7 @@ pub async fn list(
     names::list(cx, of, after_id, limit).await
 }
 
-/// Gives a service a name. Where the directory is strict, there must be such a service.
+/// Gives a service a name. If the directory is strict, the service must exist.
 pub async fn put(cx: &Cx, by: &Caller, name: &ResourceName, service_id: i64) -> Result<()> {
     if cx.config.strict_directory && services::find(cx, service_id).await?.is_none() {
         return Err(Error::not_found("service", service_id));
@@ -53,7 +53,6 @@ pub async fn put(cx: &Cx, by: &Caller, name: &ResourceName, service_id: i64) -> 
     write.commit_unless(cx, &[Constraint::ServiceIsNamed], has_name).await.map(drop)
 }
 
-/// Takes a name away.
 pub async fn delete(cx: &Cx, by: &Caller, name: &ResourceName) -> Result<()> {
     let before = find(cx, name).await?;
     let deed = deed(by, "resource_name.delete", name).before(for_audit(before));
@@ -73,8 +72,7 @@ fn for_audit(service_id: i64) -> Value {
     json!({ "service": service_id })
 }
 
-/// The names of the actions of a type. A type without any is there where something has a name of
-/// it.
+/// The action names of a type. A type that has none exists if some resource name is of this type.
 pub async fn actions(cx: &Cx, of: &ResourceType) -> Result<Actions> {
     let (actions, is_used) = names::find_actions(cx, of).await?;
     if actions.is_empty() && !is_used {
@@ -84,7 +82,7 @@ pub async fn actions(cx: &Cx, of: &ResourceType) -> Result<Actions> {
     }
 }
 
-/// Replaces the names of the actions of a type.
+/// Replaces the action names of a type.
 pub async fn set_actions(
     cx: &Cx,
     by: &Caller,

@@ -1,4 +1,4 @@
-//! Ordering GIS servers.
+//! Orders for GIS servers.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub fn made_name(cx: &Cx) -> Result<String> {
     Ok(format!("iserver-{}", hex(&cx.random::<4>()?)))
 }
 
-/// Writes an order down. Answers its id.
+/// Stores an order. Returns its id.
 pub async fn order(
     cx: &Cx,
     by: &Caller,
@@ -27,9 +27,12 @@ pub async fn order(
     let sealed = password
         .map(|password| SealedColumn::NODE_PASSWORD.seal(cx, &terms.name, password.expose()))
         .transpose()?;
-    let deed = by
-        .deed("node.order", terms.name.clone())
-        .after(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name }));
+    let after = json!({
+        "nodeSpec": terms.spec,
+        "nodeCount": terms.count,
+        "physicalMachineName": terms.physical_machine_name,
+    });
+    let deed = by.deed("node.order", terms.name.clone()).after(after);
     let write = Write::default().answering(node_orders::insert(
         terms,
         sealed.as_ref(),
@@ -45,8 +48,8 @@ pub async fn order(
         .int64("id")
 }
 
-/// Orders, the newest first, and how many there are on all pages. `page` is a number from 1 and a
-/// size; `None` is all.
+/// Lists orders, the newest first, and counts those of all pages. `page` is a page number from 1
+/// and a page size; `None` lists all.
 pub async fn list(cx: &Cx, page: Option<(i64, i64)>) -> Result<(Vec<NodeOrder>, i64)> {
     let (offset, limit) =
         page.map_or((0, -1), |(number, size)| ((number - 1).saturating_mul(size), size));

@@ -1,4 +1,4 @@
-//! Organizations, as administrators manage them.
+//! Manages organizations, for administrators.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,6 @@ use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::organizations;
 
-/// Registers an organization.
 pub async fn create(
     cx: &Cx,
     by: &Caller,
@@ -28,12 +27,11 @@ pub async fn create(
     find(cx, id.as_str()).await
 }
 
-/// One organization.
 pub async fn find(cx: &Cx, id: &str) -> Result<Organization> {
     organizations::find(cx, id).await?.ok_or_else(|| Error::not_found("organization", id))
 }
 
-/// Organizations by ascending id; where names must begin with a text, by name.
+/// Lists organizations by ascending id. If names must begin with a text, lists them by name.
 pub async fn list(
     cx: &Cx,
     beginning: Option<&str>,
@@ -43,7 +41,6 @@ pub async fn list(
     organizations::list(cx, beginning, after_id, limit).await
 }
 
-/// Changes an organization's name.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -61,7 +58,7 @@ pub async fn update(
     find(cx, id.as_str()).await
 }
 
-/// Deletes an organization that has no applications.
+/// Deletes an organization. It must not have applications.
 pub async fn delete(cx: &Cx, by: &Caller, id: &str) -> Result<()> {
     let Organization { id, name, .. } = find(cx, id).await?;
     let deed = by.deed("organization.delete", id.as_str()).before(kept(name.as_deref()));

@@ -1,4 +1,4 @@
-//! What an administrator sees first: how much there is.
+//! The numbers of records, which administrators see first.
 
 use std::rc::Rc;
 
@@ -9,10 +9,10 @@ use crate::store::counts::Count;
 pub use crate::store::counts::KINDS;
 use crate::store::{counts, feed, sql};
 
-/// Counts that cost more rows than this are remembered for a minute.
+/// Counts that read more rows than this are cached for a minute.
 const CHEAP_ROWS: i64 = 1_000;
 
-/// How many records there are; `None` while D1 does not answer.
+/// The numbers of records; `None` while D1 does not answer.
 pub async fn counts(cx: &Cx) -> Result<Option<Rc<Counts>>> {
     if let Some(counts) = cx.memory.counts.get(cx.now) {
         return Ok(Some(counts));

@@ -1,8 +1,7 @@
-//! Checking a user name and a password, within the limit on failures. Setting one is a matter of
-//! `users`.
+//! Checks user names and passwords, within the limit on failures. `users` sets passwords.
 //!
-//! Unknown user and wrong password are one answer, in one time: both cost one reading, one Argon2id
-//! and one writing.
+//! An unknown user and a wrong password have the same answer, in the same time: both cost one
+//! reading, one Argon2id hash and one write.
 
 use std::rc::Rc;
 
@@ -20,16 +19,16 @@ use crate::memory::write::Write;
 use crate::store::new_users::{self, NewUser};
 use crate::store::{audit, feed, sign_ins, sql, users};
 
-/// How long the platform counts sign-ins together (`[[ratelimits]]` in `wrangler.toml`).
+/// The period of the platform's rate limit, in seconds (`[[ratelimits]]` in `wrangler.toml`).
 pub(crate) const RATE_PERIOD_S: i64 = 10;
 
-/// Checks a password that comes with a request; one that was right less than a minute ago is not
-/// checked again.
+/// Checks the password of a request. A password that was right less than a minute ago is not hashed
+/// again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCaller> {
     let network = cx.network();
     let digest = digest(cx, &network, username, password);
-    // Beyond the limit a right password must not be told from a wrong one, also where it is
-    // remembered.
+    // Above the limit, a right password must have the same answer as a wrong one, even if it is
+    // cached.
     let is_limited = cx.memory.is_limited(&limited_by(&network, username), cx.now);
     if !is_limited && let Some(user) = Known::with_password(cx, &digest).await? {
         return Ok(UserCaller { user, proof: Proof::Password });
@@ -44,9 +43,10 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
     Ok(UserCaller { user, proof: Proof::Password })
 }
 
-/// Checks a password that was right when something was opened which is still open. It is nobody's
-/// guess, so no failure counts: a user who has ten streams would lock themselves out by changing
-/// their password. Of many streams that are looked at together, one computes the hash.
+/// Checks the password of an open stream again. It was right when the stream was opened, so it is
+/// not a guess and failures are not counted: otherwise a user with ten streams who changes their
+/// password would lock themselves out. When many streams are checked at the same time, one of them
+/// computes the hash.
 async fn check_again(
     cx: &Cx,
     username: &str,
@@ -57,7 +57,8 @@ async fn check_again(
         Waited::Turn(turn) => turn,
         Waited::Checked(user) => return Ok(user),
     };
-    // Read after the wait: an administrator may have disabled the user meanwhile.
+    // The user is read after the wait, because an administrator may have disabled the user
+    // meanwhile.
     let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
     let found = rows.first().map(users::with_password).transpose()?;
     let (user, hash) = found.ok_or(Denied::WrongPassword)?;
@@ -68,16 +69,16 @@ async fn check_again(
     }
 }
 
-/// Checks a password against the database, whatever is remembered.
+/// Checks a password against D1, even if it is cached.
 pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
     check_unless(cx, username, password, None).await
 }
 
-/// Checks a password against the database, unless another request has checked the same one while
-/// this one waited for its turn: `digest` is what that is remembered by.
+/// Checks a password against D1, unless another request checks the same password while this one
+/// waits for its turn. `digest` is the cache key of the password.
 ///
-/// The platform's limit is asked first, so that a flood from one address reads and computes
-/// nothing.
+/// The platform's rate limit is checked first, so a flood from one address causes no reading and no
+/// hash.
 async fn check_unless(
     cx: &Cx,
     username: &str,
@@ -102,7 +103,7 @@ async fn check_within_limits(
     if !cx.limiter.admits(&network).await {
         return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
     }
-    // Cut to what a user name may have, whatever was sent.
+    // Cut to the length of a user name, whatever was sent.
     let claimed = Actor::claimed(username).name;
     let failures = || sign_ins::select_failures(&claimed, &network, cx.now);
     let results =
@@ -120,10 +121,10 @@ async fn check_within_limits(
     };
     let right = turn.is_right(hash, password).await;
     drop(turn);
-    // Counted once more, before anybody looks whether it was right: many guesses may have been
-    // begun at once, and beyond the limit the answer must not tell which of them was. And the user
-    // is read once more: the password that was checked may have been replaced while the request
-    // waited for its turn.
+    // Failures are counted again before the result is used: many guesses may have begun at once,
+    // and above the limit the answer must not tell which of them was right. The user is read again,
+    // too: the password that was checked may have been replaced while the request waited for its
+    // turn.
     let again =
         sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)])
             .await?;
@@ -153,8 +154,8 @@ async fn check_within_limits(
     Ok(user)
 }
 
-/// Notes from where a user has signed in. Without the note they are still let in, so that a failure
-/// is only logged.
+/// Notes the network from which a user signed in. If this fails, the user is let in anyway, so the
+/// failure is only logged.
 async fn note_network(cx: &Cx, user: &User, network: &str) {
     let note = sign_ins::note_network(user.id, network, cx.now).to_vec();
     if let Err(error) = cx.sql.batch(note).await {
@@ -162,7 +163,7 @@ async fn note_network(cx: &Cx, user: &User, network: &str) {
     }
 }
 
-/// Notes a failure, and answers what to refuse with.
+/// Notes a failed sign-in. Returns the error to answer with.
 async fn refuse(cx: &Cx, claimed: &str, network: &str, is_known: bool) -> Result<Error> {
     let summed = audit::sum_up_failed_sign_in(cx, claimed, network, is_known);
     let write = Write::of(sign_ins::insert_failure(claimed, network, cx.now));
@@ -172,20 +173,22 @@ async fn refuse(cx: &Cx, claimed: &str, network: &str, is_known: bool) -> Result
 
 fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
     let first = &cx.config.first_administrator;
-    // The password first and always, so that the time does not tell whether the name is right.
+    // The password is always compared, and first, so the time does not tell whether the name is
+    // right.
     let is_password = first.password == *password;
     is_password && first.username.as_str() == username
 }
 
-/// The first administrator, who is created only while there is no administrator at all. So whoever
-/// was deleted by another administrator does not come back by the secret of the deployment.
+/// The first administrator. They are created only while there is no administrator at all. So a
+/// first administrator whom another administrator has deleted does not come back by the
+/// deployment's secret.
 async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     if !users::has_administrator(cx).await?
         && let Some(created) = create_first_administrator(cx, password).await?
     {
         return Ok(Some(created));
     }
-    // Another request may have created this one since the name was looked for.
+    // Another request may have created this user since the name was looked up.
     let rows =
         sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str()))
             .await?;
@@ -196,7 +199,7 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
     Ok(is_right.then(|| Rc::new(user)))
 }
 
-/// `None` where there is, or was, a user of that name by now.
+/// `None` if a user of that name exists by now, or was deleted.
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     let username = &cx.config.first_administrator.username;
     Username::new_name(username.as_str())
@@ -222,14 +225,14 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
     }
 }
 
-/// Hashes a password under a fresh salt.
+/// Hashes a password with a new salt.
 pub async fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
     hashing::short_turn(cx).await?.hash(password).await
 }
 
-/// What a right password is remembered by: the network that it came from, and both parts, each with
-/// its length, under a key that only this deployment has. Whoever guesses from elsewhere finds
-/// nothing remembered, so that the limits count for them.
+/// The cache key of a right password: the network that it came from, the name and the password,
+/// each with its length, under a key that only this deployment has. Somebody who guesses from
+/// another network finds nothing in the cache, so the limits apply to them.
 fn digest(cx: &Cx, network: &str, username: &str, password: &Secret) -> [u8; 32] {
     let lengths = format!("{}:{}:{}:", network.len(), username.len(), password.len());
     let key = cx.config.first_administrator.password.expose();
@@ -242,7 +245,7 @@ fn digest(cx: &Cx, network: &str, username: &str, password: &Secret) -> [u8; 32]
     ])
 }
 
-/// By what it is remembered that sign-ins are limited.
+/// The cache key of limited sign-ins.
 fn limited_by(network: &str, username: &str) -> [u8; 32] {
     sha256_of(&[format!("{}:", network.len()).as_bytes(), network.as_bytes(), username.as_bytes()])
 }

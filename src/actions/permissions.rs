@@ -1,4 +1,5 @@
-//! Who may do what with a service. Cold, a check costs one D1 round trip; warm, none.
+//! Checks the permissions on services. A cold check reads D1 in one round trip; a warm one reads
+//! nothing.
 
 use std::collections::BTreeSet;
 
@@ -12,33 +13,27 @@ use crate::domain::permissions::permission::{
 use crate::error::{Error, Refusal, Result};
 use crate::memory::known::Known;
 
-/// May this user do this with this service?
+/// Whether a user has a permission on a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
-    /// The service's id.
     pub service_id: i64,
-    /// The user's id.
     pub user_id: i64,
-    /// What they want to do.
     pub permission: Permission,
 }
 
-/// A question about a user who may be named by user name.
+/// A question that may name the user by user name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The service's id.
     pub service_id: i64,
-    /// Whom it is about.
     pub user: Named,
-    /// What they want to do.
     pub permission: Permission,
 }
 
-/// An id that no user has: theirs begin at 1.
+/// No user has this id, because user ids begin at 1.
 const NOBODY: i64 = 0;
 
-/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who
-/// may ask about them, and is looked up for nobody else.
+/// Answers questions like [`check_all`]. User names are looked up only for callers who may ask
+/// about these users; other callers are not told whether a user of that name exists.
 pub async fn check_named(
     cx: &Cx,
     caller: &Caller,
@@ -67,14 +62,14 @@ pub async fn check_named(
     }
 }
 
-/// Answers one question. Who is no administrator may ask about themselves, and about others with
-/// GRANT on the service.
+/// Answers one question. A caller who is not an administrator may ask about themselves, and with
+/// GRANT on the service about others.
 pub async fn check(cx: &Cx, caller: &Caller, question: Question) -> Result<bool> {
     let answers = check_all(cx, caller, &[question]).await?;
     answers.first().copied().ok_or_else(|| Error::internal("a question has no answer"))
 }
 
-/// Answers questions in their order, all of them or, where one may not be asked, none.
+/// Answers questions in their order. If the caller may not ask one of them, none is answered.
 pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Result<Vec<bool>> {
     let own_id = caller.own_id().map(|id| id.0);
     let about_others = questions.iter().filter(|question| Some(question.user_id) != own_id);
@@ -95,8 +90,8 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
         .collect())
 }
 
-/// Refuses a caller who asks about others with services on which they have no GRANT. It reads the
-/// caller's own standings alone.
+/// Refuses a caller who asks about other users on services where the caller lacks GRANT. Reads only
+/// the caller's own permissions.
 async fn refuse_stranger(
     cx: &Cx,
     caller: &Caller,
@@ -105,7 +100,7 @@ async fn refuse_stranger(
     if caller.asks_about_everybody() {
         return Ok(());
     }
-    // In the order of the questions, so that the refusal names the first.
+    // In the order of the questions, so that the refusal names the first service.
     let services: Vec<_> = services.collect();
     if services.is_empty() {
         return Ok(());
@@ -122,9 +117,9 @@ async fn refuse_stranger(
     Ok(())
 }
 
-/// A user's permissions on a service, and the service's switch. With the switch off, VIEW is among
-/// them. `as_administrator` is for callers who are one, and gives everything. The same callers may
-/// ask as in [`check`].
+/// A service's switch, and a user's permissions on the service. If the switch is off, they include
+/// VIEW. `as_administrator` returns all permissions if the caller is an administrator. The same
+/// callers may ask as in [`check`].
 pub async fn effective(
     cx: &Cx,
     caller: &Caller,
@@ -144,17 +139,17 @@ pub async fn effective(
     Ok((standing.switch, permissions))
 }
 
-/// A service's switch; on for a service that nobody registered.
+/// A service's switch. The switch of a service that is not registered is on.
 pub async fn switch(cx: &Cx, caller: &Caller, service_id: i64) -> Result<bool> {
-    // Whoever asks, the switch is the same; 0 is nobody.
+    // The switch is the same for all users. 0 is no user.
     let user_id = caller.own_id().map_or(0, |id| id.0);
     let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
     refuse_unknown(cx, service_id, standing)?;
     Ok(standing.switch)
 }
 
-/// Refuses a caller who neither has the permission by a grant nor is an administrator; a switch
-/// that is off spares nobody.
+/// Refuses a caller who neither has the permission by a grant nor is an administrator. It does not
+/// matter whether the switch is off.
 pub async fn require(
     cx: &Cx,
     caller: &Caller,
@@ -173,7 +168,8 @@ pub async fn require(
     }
 }
 
-/// Refuses a caller who may not see the service; a switch that is off lets everybody see it.
+/// Refuses a caller who may not view one of the services. If a service's switch is off, everybody
+/// may view it.
 pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Result<()> {
     if caller.is_administrator() {
         return Ok(());
@@ -189,7 +185,7 @@ pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Resu
     Ok(())
 }
 
-/// The id of the user whose grants count for the caller. A key that speaks for nobody has none.
+/// The id of the user whose grants apply to the caller. A key that speaks for itself has none.
 fn own_id(caller: &Caller) -> Result<i64> {
     let needs = Some(May::Administration);
     caller.own_id().map(|id| id.0).ok_or_else(|| Refusal::KeyMayNot { needs }.into())
@@ -214,12 +210,12 @@ async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
         .ok_or_else(|| Error::internal("a standing is missing"))
 }
 
-/// How each of the pairs stands. The groups of the caller's token count for the caller.
+/// The standing of each pair. The groups of the caller's token apply to the caller.
 pub(super) async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
     standings_with(cx, caller.own_id().map(|id| id.0), caller.groups(), pairs).await
 }
 
-/// The same, of the user of that id with these groups beside the stored ones.
+/// Like [`standings`], for the user of that id with these groups in addition to the stored ones.
 async fn standings_with(
     cx: &Cx,
     own_id: Option<i64>,

@@ -1,4 +1,4 @@
-//! Groups and who is in them, as an identity provider manages them.
+//! Manages groups and their members, for identity providers (SCIM).
 
 use serde_json::{Value, json};
 
@@ -16,31 +16,29 @@ use crate::store::ids::{IdKind, NewId};
 pub use crate::store::provisioned_groups::Condition;
 use crate::store::{feed, grants, provisioned_groups, units};
 
-/// How many memberships are read in one go, and about how many a list answers at most.
+/// The number of memberships that are read at once, and about the largest number in one list.
 const MEMBERS_AT_ONCE: i64 = 20_000;
 
 /// What a provider says of a group.
 #[derive(Debug)]
 pub struct Draft {
-    /// The provider's own id, case-sensitive.
+    /// The provider's own id. It is case-sensitive.
     pub external_id: Option<String>,
-    /// The name.
     pub name: String,
-    /// Who comes and who goes.
+    /// The members to add and to remove.
     pub members: MemberChange,
 }
 
-/// Groups and how many there are in all.
 #[derive(Debug)]
 pub struct Page {
-    /// The groups, each with who is in it where that was asked for.
+    /// Each group with its members, if they were asked for.
     pub groups: Vec<(KnownGroup, Vec<i64>)>,
-    /// How many the conditions hold for.
+    /// The number of groups on all pages.
     pub total: i64,
 }
 
-/// A page of groups. Without a condition that selects, these are the provisioned ones. With
-/// members, the page ends where they are too many for one answer, but has one group at least.
+/// A page of groups. Without a selective condition, it lists the provisioned groups. With members,
+/// the page ends early if there are too many for one answer, but it has at least one group.
 pub async fn list(
     cx: &Cx,
     conditions: &[Condition],
@@ -88,12 +86,11 @@ async fn fill(cx: &Cx, groups: Vec<KnownGroup>) -> Result<Vec<(KnownGroup, Vec<i
     Ok(filled)
 }
 
-/// One group.
 pub async fn find(cx: &Cx, id: i64) -> Result<KnownGroup> {
     provisioned_groups::find(cx, id).await?.ok_or_else(|| Error::not_found("group", id))
 }
 
-/// Who is in a group, by ascending id.
+/// The members of a group, by ascending id.
 pub async fn members(cx: &Cx, id: i64) -> Result<Vec<i64>> {
     let mut members = Vec::new();
     loop {
@@ -107,7 +104,8 @@ pub async fn members(cx: &Cx, id: i64) -> Result<Vec<i64>> {
     }
 }
 
-/// Creates a group. One that provisioning did not make is adopted where `SCIM_ADOPT` is set.
+/// Creates a group. If `SCIM_ADOPT` is set, an existing group that provisioning did not create is
+/// adopted.
 pub async fn create(cx: &Cx, by: &Caller, draft: Draft) -> Result<KnownGroup> {
     check(&draft.name, draft.external_id.as_deref())?;
     let mut found =
@@ -149,7 +147,7 @@ pub async fn create(cx: &Cx, by: &Caller, draft: Draft) -> Result<KnownGroup> {
     .await
 }
 
-/// Changes a group and who is in it.
+/// Changes a group and its members.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -162,7 +160,7 @@ pub async fn update(
     write(cx, by, &known, draft).await
 }
 
-/// Refuses what provisioning did not make.
+/// Refuses a group that provisioning did not create.
 fn may_change(cx: &Cx, known: &KnownGroup) -> Result<()> {
     if known.is_provisioned || cx.config.scim_adopts {
         return Ok(());
@@ -170,7 +168,7 @@ fn may_change(cx: &Cx, known: &KnownGroup) -> Result<()> {
     Err(Refusal::NotProvisioned { is_administrator: false }.into())
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains the code once.
 fn write<'a>(
     cx: &'a Cx,
     by: &'a Caller,
@@ -223,7 +221,7 @@ fn members_deed(by: &Caller, id: i64, members: &MemberChange) -> Deed {
     by.deed("scim.group.update", id.to_string()).after(json!({ "members": members.for_audit() }))
 }
 
-/// Deletes a group, who is in it, and the grants to it. Its users stay.
+/// Deletes a group, its memberships and the grants to it. Its members are not deleted.
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;

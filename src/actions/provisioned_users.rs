@@ -1,4 +1,4 @@
-//! Users, as an identity provider manages them.
+//! Manages users, for identity providers (SCIM).
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
@@ -14,23 +14,22 @@ use crate::store::new_users::{self, NewUser};
 pub use crate::store::provisioned_users::Condition;
 use crate::store::{feed, grants, provisioned_users, sessions, tombstones, units, users};
 
-/// How many memberships are read for one page of users.
+/// The largest number of memberships that are read for one page of users.
 const MAX_GROUPS: i64 = 20_000;
 
-/// Users and how many there are in all.
 #[derive(Debug)]
 pub struct Page {
-    /// By ascending id.
+    /// By ascending user id.
     pub users: Vec<KnownPerson>,
-    /// How many the conditions hold for.
+    /// The number of users on all pages.
     pub total: i64,
 }
 
-/// The groups of a page of users: the user, the group and its name.
+/// The groups of a page of users: the user's id, the group's id and the group's name.
 pub type Groups = Vec<(UserId, i64, Option<String>)>;
 
-/// A page of users. Without a condition that selects, these are the provisioned ones. Of those whom
-/// a condition selects, only those are in it for whom `also` holds.
+/// A page of users. Without a selective condition, it lists the provisioned users. With one, it
+/// lists the users whom it selects and for whom `also` holds.
 pub async fn list(
     cx: &Cx,
     conditions: &[Condition],
@@ -58,7 +57,6 @@ pub async fn list(
     Ok(Page { users: found.into_iter().skip(skip).take(limit).collect(), total })
 }
 
-/// The groups of these users.
 pub async fn groups_of(cx: &Cx, users: &[UserId]) -> Result<Groups> {
     if users.is_empty() {
         Ok(Vec::new())
@@ -67,14 +65,13 @@ pub async fn groups_of(cx: &Cx, users: &[UserId]) -> Result<Groups> {
     }
 }
 
-/// One user.
 pub async fn find(cx: &Cx, id: UserId) -> Result<KnownPerson> {
     let found = provisioned_users::find_all(cx, &[Condition::Id(id.0)]).await?.pop();
     found.ok_or_else(|| Error::not_found("user", id.0))
 }
 
-/// The user who is meant by a name: the one of exactly this name, else the only one whose name
-/// differs from it in case only.
+/// The user of a name: the user with exactly this name, otherwise the only user whose name differs
+/// in case only.
 fn of_name(mut found: Vec<KnownPerson>, name: &str) -> Result<Option<KnownPerson>> {
     if let Some(exact) = found.iter().position(|known| known.person.username == name) {
         return Ok(Some(found.swap_remove(exact)));
@@ -90,15 +87,15 @@ fn of_name(mut found: Vec<KnownPerson>, name: &str) -> Result<Option<KnownPerson
     Ok(found.pop())
 }
 
-/// Creates a user. One whom the provider had switched off is switched on again, under the same id;
-/// one whom provisioning did not make is adopted where `SCIM_ADOPT` is set.
+/// Creates a user. A user whom the provider had deactivated is activated again, with the same id.
+/// If `SCIM_ADOPT` is set, an existing user whom provisioning did not create is adopted.
 pub async fn create(cx: &Cx, by: &Caller, person: Person) -> Result<KnownPerson> {
     let found =
         provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
     let Some(known) = of_name(found, &person.username)? else {
         return create_new(cx, by, &person).await;
     };
-    // Without the provider's id, the name may be another person's by now.
+    // Without the provider's id, the name may belong to another person by now.
     let is_same = person.external_id.is_some() && known.person.external_id == person.external_id;
     let comes_back = known.is_provisioned && !known.person.active && is_same;
     let is_adopted = !known.is_provisioned && cx.config.scim_adopts;
@@ -131,7 +128,7 @@ async fn create_new(cx: &Cx, by: &Caller, person: &Person) -> Result<KnownPerson
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }
 
-/// Changes a user. Disabling one ends their tokens.
+/// Changes a user. Deactivating a user revokes their tokens.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -145,7 +142,7 @@ pub async fn update(
     write(cx, by, &known, person).await
 }
 
-/// Refuses what provisioning did not make, and administrators.
+/// Refuses administrators, and users whom provisioning did not create.
 fn may_change(cx: &Cx, known: &KnownPerson) -> Result<()> {
     if known.is_administrator || !(known.is_provisioned || cx.config.scim_adopts) {
         return Err(Refusal::NotProvisioned { is_administrator: known.is_administrator }.into());
@@ -153,7 +150,7 @@ fn may_change(cx: &Cx, known: &KnownPerson) -> Result<()> {
     Ok(())
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains the code once.
 fn write<'a>(
     cx: &'a Cx,
     by: &'a Caller,
@@ -182,7 +179,7 @@ async fn write_changes(
     let [of_user, of_provider] = provisioned_users::update(id, before, &person, cx.now);
     let mut write = Write::of(provisioned_users::refuse_administrator(id));
     if person.username != before.username {
-        // Tokens that name the new name were issued to somebody else.
+        // Tokens that name the new name were issued to somebody else, so they are revoked.
         let username = name(&person.username)?;
         let valid_from = Millis::from_seconds(cx.now.seconds() + 1);
         write = write
@@ -229,7 +226,7 @@ fn name(username: &str) -> Result<Username> {
     Username::new_name(username).map_err(|why| Error::invalid("userName", why))
 }
 
-/// Refuses what cannot be kept. What is there already stays.
+/// Refuses what cannot be stored. An unchanged user name is not checked.
 fn check(person: &Person, before: Option<&Person>) -> Result<()> {
     if before.is_none_or(|before| before.username != person.username) {
         name(&person.username)?;

@@ -1,8 +1,8 @@
-//! Revoking tokens.
+//! Revokes tokens.
 //!
-//! A JSON Web Token that was revoked is written down, until it is over by itself. Only a token that
-//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted,
-//! and so is a key.
+//! The revocation of a JSON Web Token is stored until the token would have expired. Only tokens
+//! that an enabled app accepts are stored, so a stranger cannot fill the table. An opaque token or
+//! a machine key is deleted instead.
 
 use serde_json::json;
 
@@ -24,8 +24,8 @@ use crate::store::revocations;
 pub use crate::store::revocations::Stored;
 use crate::store::{feed, token_apps};
 
-/// Revokes a token. Whoever has it may do so; `by` is who is signed in besides. It creates no user,
-/// and does not ask whether the token's user would be let in.
+/// Revokes a token. Whoever has the token may do so. `by` is the authenticated caller, if there is
+/// one. No user is created, and it does not matter whether the token's user would be let in.
 pub async fn revoke_token(
     cx: &Cx,
     by: Option<&Caller>,
@@ -35,20 +35,20 @@ pub async fn revoke_token(
     if machine_key::looks_like_one(token.expose()) {
         return machine_keys::delete_shown(cx, by, token).await;
     }
-    // Whether the app may speak for the user whom the token names was not looked at.
+    // Whether the app may speak for the token's user does not matter here.
     let of_app =
         verify_token::accept_telling(cx, token, app, |accepted| OfApp::of(cx.now, accepted)).await;
     let by_holder = || by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
     match of_app {
         Ok(Some(found)) => found.revoke(cx, by_holder()).await,
         Ok(None) => sessions::revoke_shown(cx, by, token.hashed()).await,
-        // It is done already.
+        // The token has been revoked already.
         Err(Error::Unauthenticated(Denied::Revoked)) if token.expose().contains('.') => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// A token that an app accepts, as it is revoked.
+/// What is needed to revoke a token that an app accepts.
 struct OfApp {
     revocation: Revocation,
     app: String,
@@ -59,7 +59,8 @@ struct OfApp {
 impl OfApp {
     fn of(now: Millis, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Self {
         let is_introspected = app.terms.algorithm == Algorithm::Introspection;
-        // The endpoint may take the token in another spelling.
+        // An introspection endpoint may accept the same token in another spelling. So the
+        // revocation is by `jti` if there is one.
         let until = if is_introspected {
             revocation::over_for_endpoint(lifetime.exp_s, app.terms.expire_s, now)
         } else {
@@ -82,9 +83,9 @@ impl OfApp {
     }
 }
 
-/// Revokes a token for a client (RFC 7009), where it is the caller's own, or the caller is an
-/// administrator. Nobody learns whether a token of somebody else is good: that it stays is in the
-/// audit trail only. A token that is not good need not be revoked.
+/// Revokes a token for a client (RFC 7009), if the token is the caller's own or the caller is an
+/// administrator. The answer never tells whether somebody else's token is valid; that it was not
+/// revoked is only in the audit trail. A token that is not valid need not be revoked.
 pub async fn revoke_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
     match revoke_if_own(cx, by, token).await {
         Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Invalid { .. }) => Ok(()),
@@ -127,12 +128,12 @@ fn may(by: &Caller, is_own: bool) -> bool {
     is_own || by.is_administrator()
 }
 
-/// Writes down that somebody tried to revoke what is not theirs.
+/// Writes to the audit trail that the caller tried to revoke somebody else's token.
 async fn refuse(cx: &Cx, by: &Caller, whose: &str) -> Result<()> {
     Write::default().deed(by.deed("token.revoke_refused", whose)).commit(cx).await.map(drop)
 }
 
-/// Revokes a token that the app has accepted before, whether it does so now or not.
+/// Revokes a token that the app has accepted before, even if it does not accept it now.
 pub async fn revoke_accepted_before(cx: &Cx, app: &AppName, token: &PlainToken) -> Result<()> {
     let unverified = cx.memory.signed_tokens.read(token.expose())?;
     let (key, _) = unverified.revocation_keys(app);
@@ -146,8 +147,9 @@ pub async fn revoke_accepted_before(cx: &Cx, app: &AppName, token: &PlainToken) 
     .await
 }
 
-/// Revokes all tokens of an app that have a `jti`, of which none need be at hand. `until` is when
-/// they are over; without it, the revocation is kept as long as a token of any app can last.
+/// Revokes all tokens of an app that have this `jti`. The tokens themselves are not needed. `until`
+/// is when they expire. Without it, the revocation is kept as long as a token of any app can be
+/// valid.
 pub async fn revoke_jti(
     cx: &Cx,
     by: &Caller,
@@ -171,10 +173,10 @@ pub async fn revoke_jti(
     write(cx, by.actor(), &Revocation { key, until }, &listed).await
 }
 
-/// The word for sessions of the console where a revocation names a token app.
+/// Listed in place of a token app's name, for revoked console sessions.
 const CONSOLE: &str = "Postern console";
 
-/// Revokes a session of the console that a key has begun, until it is over by itself.
+/// Revokes a console session that began with a key, until it would have expired.
 pub(crate) async fn revoke_console(
     cx: &Cx,
     by: Actor,
@@ -201,14 +203,20 @@ async fn write_of(
 ) -> Result<()> {
     let Listed { app, username, jti } = listed;
     let kind = revocation.key.kind.name();
-    let after = json!({ "kind": kind, "app": app, "username": username, "jti": jti, "until": revocation.until.0 });
+    let after = json!({
+        "kind": kind,
+        "app": app,
+        "username": username,
+        "jti": jti,
+        "until": revocation.until.0,
+    });
     let write = Write::of(revocations::insert(revocation, listed, cx.now))
         .and(feed::revoked(revocation, cx.now))
         .deed(Deed::new(by, "token.revoke", target).after(after));
     write.commit(cx).await.map(drop)
 }
 
-/// Those with an id below `before`, the newest first.
+/// Lists the revocations with an id below `before`, the newest first.
 pub async fn list(cx: &Cx, before: Option<i64>, limit: i64) -> Result<Vec<Stored>> {
     revocations::list(cx, before, limit).await
 }

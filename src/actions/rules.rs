@@ -1,5 +1,5 @@
-//! Whether a caller may pass by the rules of the gateway. Here is looked up what the rules ask
-//! about; `domain/origin` decides.
+//! Checks whether the gateway's rules let a caller pass. What the rules ask about is read here;
+//! `domain/origin` decides.
 
 use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::actions::permissions::{self, Question};
@@ -10,7 +10,7 @@ use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
 use crate::memory::known::Known;
 
-/// What to read in the round trip that tells who calls.
+/// What to read in the round trip that authenticates the caller.
 #[must_use]
 pub fn hints(matched: &Matched<'_>) -> Hints<'static> {
     let rules = || asked(matched);
@@ -21,8 +21,8 @@ pub fn hints(matched: &Matched<'_>) -> Hints<'static> {
     }
 }
 
-/// Refuses a caller whom the rules that match a request do not let pass. What rules with `report`
-/// would have refused is logged, with `what` was asked for.
+/// Refuses a caller whom the rules for a request do not let pass. If a rule with `report` would
+/// have refused the request, this is logged with `what`, which describes the request.
 pub async fn require(cx: &Cx, caller: &Caller, matched: &Matched<'_>, what: &str) -> Result<()> {
     let user = caller.user()?;
     let rules = match &matched.demand {
@@ -46,7 +46,7 @@ pub async fn require(cx: &Cx, caller: &Caller, matched: &Matched<'_>, what: &str
     Ok(())
 }
 
-/// Logs that rules with `report` would have asked who calls, where a path is public.
+/// Logs for a public path that rules with `report` would have required a caller.
 pub fn report_public(cx: &Cx, matched: &Matched<'_>, what: &str) {
     for rule in &matched.reports {
         report(cx, rule, what, "the path would not be public");
@@ -60,7 +60,7 @@ fn report(cx: &Cx, rule: &Rule, what: &str, why: &str) {
     ));
 }
 
-/// Why somebody is refused, or cannot be judged.
+/// Why a caller is refused, or why this cannot be decided.
 #[must_use]
 pub fn sentence(error: &Error) -> String {
     match error {
@@ -78,7 +78,7 @@ pub(super) fn asked<'m>(matched: &'m Matched<'_>) -> impl Iterator<Item = &'m Ru
     rules.iter().chain(&matched.reports).copied()
 }
 
-/// What the rules ask about a caller. Warm, nothing is read.
+/// Reads what the rules ask about a caller. If memory is warm, nothing is read from D1.
 async fn facts<'c>(
     cx: &Cx,
     caller: &'c Caller,
@@ -117,7 +117,8 @@ async fn permissions_of(
         permission: *permission,
     };
     let questions: Vec<_> = asked.iter().map(question).collect();
-    // One round trip for all of them. Where one may not be asked, each is asked by itself.
+    // All are asked in one round trip. If the caller may not ask one of them, each is asked
+    // separately.
     if let Ok(answers) = permissions::check_all(cx, caller, &questions).await {
         return asked.into_iter().zip(answers.into_iter().map(Ok)).collect();
     }
@@ -128,7 +129,7 @@ async fn permissions_of(
     answers
 }
 
-/// The groups of a user: the stored ones, and those of the token.
+/// The user's groups: the stored ones, and those of the token.
 async fn groups(cx: &Cx, caller: &Caller, user: &UserCaller) -> Answer<Vec<i64>> {
     let stored = Known::groups(cx, user.user.id).await?;
     Ok(stored.iter().chain(caller.groups()).copied().collect())

@@ -1,6 +1,5 @@
-//! Searches: who may do something, with what, and what somebody may do. A result is what an
-//! evaluation of the same answers with yes. Users and services are read from D1 now, a page at a
-//! time.
+//! Searches for subjects, resources and actions. A result is in the list if an evaluation of it
+//! answers yes. Users and services are read from D1 now, one page at a time.
 
 use std::collections::BTreeSet;
 
@@ -14,28 +13,26 @@ use crate::store::reach::Member;
 use crate::store::searches;
 pub use crate::store::searches::Page;
 
-/// A page of what was found, each with the key behind which the next page begins.
+/// One page of results. Each has the key after which the next page begins.
 pub type Found = Vec<(i64, String)>;
 
-/// How the subjects that are looked for are named.
+/// How the subjects in the results are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectKind {
-    /// Users, by name.
     Usernames,
-    /// Users, by id.
     UserIds,
 }
 
-/// The kind of resources that are looked for.
+/// The kind of the resources in the results.
 #[derive(Debug, Clone)]
 pub enum ResourceKind {
-    /// Services, by id.
     Services,
-    /// Services, by their names of a type.
+    /// Services, by their names of this type.
     Named(ResourceType),
 }
 
-/// Who may do something with a resource. `kind` is `None` for subjects of a type that is not known.
+/// Finds the subjects who may do something with a resource. `kind` is `None` if the type of subject
+/// is unknown.
 pub async fn subjects(
     cx: &Cx,
     caller: &Caller,
@@ -43,8 +40,8 @@ pub async fn subjects(
     asked: &Asked<'_>,
     page: Page,
 ) -> Result<Found> {
-    // GRANT on a service lets somebody ask about those whom they name. A list would have all
-    // administrators, and everybody where the switch is off.
+    // A caller with GRANT on a service may ask about users whom they name. They may not list them:
+    // a list would have all administrators, and everybody if the switch is off.
     if !caller.asks_about_everybody() {
         return Err(Refusal::NotYourself.into());
     }
@@ -59,7 +56,7 @@ pub async fn subjects(
     if cx.config.strict_directory && crate::store::services::find(cx, service_id).await?.is_none() {
         return Ok(Found::new());
     }
-    // The groups of the caller's token count for the caller.
+    // The groups of the caller's token apply to the caller.
     let also = asking.own_id().filter(|own_id| {
         let standing = asking.standing(service_id, *own_id);
         !caller.groups().is_empty() && standing.is_some_and(|standing| standing.allows(permission))
@@ -73,7 +70,7 @@ pub async fn subjects(
     Ok(users.into_iter().filter_map(result).collect())
 }
 
-/// With which resources somebody may do something.
+/// Finds the resources with which a subject may do something.
 pub async fn resources(
     cx: &Cx,
     caller: &Caller,
@@ -82,7 +79,7 @@ pub async fn resources(
     kind: Option<&ResourceKind>,
     page: Page,
 ) -> Result<Found> {
-    // The names of a type's actions are read with the name of a resource, which need not be there.
+    // The action names of a type are read together with a resource name. That name need not exist.
     let resource = match kind {
         Some(ResourceKind::Named(of)) => {
             ResourceName::new(of, "-").map(Resource::Named).map_err(Error::internal)?
@@ -118,8 +115,8 @@ pub async fn resources(
         .collect())
 }
 
-/// What somebody may do with a resource, by ascending name. `resource` makes the resource for the
-/// name of an action.
+/// Finds the actions that a subject may do with a resource, in ascending order. `resource` makes
+/// the resource for an action.
 pub async fn actions<'r>(
     cx: &Cx,
     caller: &Caller,

@@ -1,5 +1,5 @@
-//! Services and their APIs, as administrators manage them; who creates a service gets everything on
-//! it.
+//! Manages services and their APIs, for administrators. The creator of a service gets all
+//! permissions on it.
 
 use serde_json::json;
 
@@ -12,8 +12,8 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::{IdKind, NewId};
 use crate::store::{feed, grants, names, services};
 
-/// Creates a service, and gives everything on it to the user who does. Its id is chosen where it is
-/// `None`.
+/// Creates a service, and grants all permissions on it to the creator. If `id` is `None`, an id is
+/// chosen.
 pub async fn create(
     cx: &Cx,
     by: &Caller,
@@ -27,7 +27,7 @@ pub async fn create(
         what: "service",
         id: id.map(|id| id.to_string()).unwrap_or_default(),
     };
-    // A key that speaks for nobody is nobody's creator.
+    // A key that speaks for no user creates no creator's grant.
     let creator_id = by.own_id().map(|id| id.0);
     let mut write = Write::with_id(cx, IdKind::Service, id);
     if let Some(creator_id) = creator_id {
@@ -48,12 +48,11 @@ pub async fn create(
     .await
 }
 
-/// One service.
 pub async fn find(cx: &Cx, id: i64) -> Result<Service> {
     services::find(cx, id).await?.ok_or_else(|| Error::not_found("service", id))
 }
 
-/// Services by ascending id; where names must begin with a text, by name.
+/// Lists services by ascending id. If names must begin with a text, lists them by name.
 pub async fn list(
     cx: &Cx,
     beginning: Option<&str>,
@@ -63,7 +62,6 @@ pub async fn list(
     services::list(cx, beginning, after_id, limit).await
 }
 
-/// Changes a service.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -96,7 +94,7 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 
-/// The APIs of a service by ascending id.
+/// Lists the APIs of a service by ascending id.
 pub async fn list_apis(
     cx: &Cx,
     service_id: i64,
@@ -107,7 +105,6 @@ pub async fn list_apis(
     services::list_apis(cx, service_id, after_id, limit).await
 }
 
-/// Creates or replaces an API.
 pub async fn put_api(
     cx: &Cx,
     by: &Caller,
@@ -129,7 +126,6 @@ pub async fn put_api(
     services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))
 }
 
-/// Deletes an API.
 pub async fn delete_api(cx: &Cx, by: &Caller, service_id: i64, id: i64) -> Result<()> {
     let before =
         services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))?;

@@ -1,4 +1,4 @@
-//! Opaque tokens: whose one is, and the tokens of a user.
+//! Opaque tokens: finds their users, lists them and revokes them.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use crate::store::machine_keys::Filter;
 use crate::store::standings::Subject;
 use crate::store::{feed, machine_keys, sessions, users};
 
-/// The caller who shows an opaque token or its cookie, by its hash.
+/// Authenticates a user by the hash of an opaque token or of its cookie.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCaller> {
     let ahead = || hints.ahead(Subject::Session(hash)).collect::<Vec<_>>();
     let wanted = || [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
@@ -36,7 +36,7 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCa
     Ok(UserCaller { user, proof: Proof::Session(session) })
 }
 
-/// The tokens of a user that have not ended, the newest first.
+/// Lists a user's tokens that are not revoked, the newest first.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     let user =
         users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
@@ -45,7 +45,8 @@ pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// Revokes the token that is shown. Whoever has it may do so; `by` is who is signed in besides.
+/// Revokes the token that is shown. Whoever has the token may do so. `by` is the authenticated
+/// caller, if there is one.
 pub async fn revoke_shown(cx: &Cx, by: Option<&Caller>, hash: HashedToken) -> Result<()> {
     let UserCaller { user, proof } = find(cx, hash, Hints::default()).await?;
     let by = by.map_or_else(|| Actor::from(&*user), Caller::actor);
@@ -67,16 +68,16 @@ pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> R
     end(cx, &by.actor(), user.username.as_str(), user_id, session_id).await
 }
 
-/// Revokes all tokens that were issued to a user so far, by whomever.
+/// Revokes all tokens that any issuer has issued to a user so far.
 ///
-/// `iat` has whole seconds, so all tokens of the present second are over. The answer waits for the
-/// next second: a token that the user gets after it counts.
+/// `iat` has whole seconds, so all tokens of the current second are revoked. The answer is sent in
+/// the next second, so a token that the user gets after the answer is valid.
 pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
     let user =
         users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     let now = cx.timer.now().max(cx.now);
     let valid_from = Millis::from_seconds(now.seconds() + 1);
-    // A trigger deletes them.
+    // A trigger deletes the keys.
     let of_user =
         Filter { user_id: Some(user_id), after_id: None, limit: machine_keys::MAX_OF_A_USER };
     let mut keys = machine_keys::list(cx, &of_user).await?;
@@ -95,7 +96,8 @@ pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Ends the session that the caller came with; without one there is nothing to end.
+/// Ends the session that the caller authenticated with. Does nothing if the caller used another
+/// credential.
 pub async fn sign_out(cx: &Cx, by: &Caller) -> Result<()> {
     let caller = by.user()?;
     match &caller.proof {

@@ -1,4 +1,4 @@
-//! Signing in: a user name and a password in, an opaque token out.
+//! Signs users in: takes a user name and a password, and returns an opaque token.
 
 use std::rc::Rc;
 
@@ -13,16 +13,16 @@ use crate::error::{Denied, Refusal, Result};
 use crate::memory::write::Write;
 use crate::store::sessions;
 
-/// A new session: separate random values for the header and for the cookie.
+/// The secrets of a new session. The header's and the cookie's are independent random values.
 #[derive(Debug)]
 pub struct SignedIn {
     /// For headers.
     pub token: PlainToken,
-    /// For the browser.
+    /// For browsers.
     pub cookie: PlainToken,
 }
 
-/// Signs a user in. Answers `WrongPassword` for an unknown user and for a wrong password alike.
+/// Signs a user in. Fails with `WrongPassword` both for an unknown user and for a wrong password.
 pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<SignedIn> {
     let token = opaque_token::token(cx.random()?);
     let cookie = opaque_token::cookie(cx.random()?);
@@ -30,25 +30,26 @@ pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<Signe
     Ok(SignedIn { token, cookie })
 }
 
-/// Signs a user in with a browser: the cookie of a session of the gateway, and no token.
+/// Signs a user in with a browser. Returns the cookie of a gateway session, and no token.
 pub async fn sign_in_browser(cx: &Cx, username: &str, password: &Secret) -> Result<PlainToken> {
     let cookie = opaque_token::token(cx.random()?);
-    // The row wants a token, and nobody gets this one.
+    // The row requires the hash of a token. Nobody gets this token.
     let no_token = opaque_token::token(cx.random()?).hashed();
     begin(cx, username, password, no_token, cookie.hashed_as_session()).await?;
     Ok(cookie)
 }
 
-/// How long a session of the console lasts: as a token, and no longer than a day of work.
+/// How long a console session lasts: as long as a token, but at most 12 hours.
 #[must_use]
 pub fn longest_console(cx: &Cx) -> Millis {
     Millis::from_seconds(cx.config.token_ttl_s.min(12 * 60 * 60))
 }
 
-/// The session of the console of a user whose password was right: its cookie, and when it ends.
+/// Begins a console session for a user whose password was right. Returns the cookie, and when the
+/// session expires.
 pub async fn begin_console(cx: &Cx, user: &User) -> Result<(PlainToken, Millis)> {
     let cookie = opaque_token::token(cx.random()?);
-    // The row wants a token, and nobody gets this one.
+    // The row requires the hash of a token. Nobody gets this token.
     let no_token = opaque_token::token(cx.random()?).hashed();
     let ends_at =
         insert(cx, user, no_token, cookie.hashed_as_console(), longest_console(cx)).await?;
@@ -66,7 +67,7 @@ async fn begin(
     insert(cx, &user, token, cookie, Millis::from_seconds(cx.config.token_ttl_s)).await.map(drop)
 }
 
-/// The user of a name and a password, who is enabled.
+/// Finds the user of a name and a password. Fails if the user is disabled.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
     let user = passwords::check_now(cx, username, password).await?;
     if user.profile.enabled { Ok(user) } else { Err(Refusal::UserDisabled.into()) }
@@ -79,7 +80,8 @@ async fn insert(
     cookie: HashedToken,
     lasts: Millis,
 ) -> Result<Millis> {
-    // Before this, all tokens of the user were revoked, in a second that is not over yet.
+    // If all tokens of the user were revoked in the current second, `valid_from` is the next
+    // second.
     let issued_at = cx.now.max(user.valid_from);
     let expires_at = cx.now + lasts;
     let insert = sessions::insert(token, cookie, user, cx.address(), issued_at, expires_at);

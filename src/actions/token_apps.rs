@@ -1,4 +1,4 @@
-//! Registering, listing and deleting token apps.
+//! Registers, lists and deletes token apps.
 
 use crate::actions::caller::Caller;
 use crate::actions::key_sets::{self, Looked, Report, UsableKey};
@@ -21,42 +21,39 @@ use crate::store::sealed::SealedColumn;
 use crate::store::token_apps::NewPassword;
 use crate::store::{feed, token_apps, users};
 
-/// A whole configuration, as it is to be.
+/// The complete new configuration of an app.
 #[derive(Debug)]
 pub struct Registration {
-    /// What can be chosen.
     pub terms: TokenAppTerms,
-    /// The shared secret or the public keys; `None` keeps what is stored.
+    /// The shared secret or the public keys. `None` keeps the stored ones.
     pub secret: Option<Secret>,
-    /// What becomes of the password of users created at first sight.
     pub initial_password: InitialPasswordChange,
 }
 
-/// What becomes of the password of users created at first sight.
+/// The change to the password of users whom the app creates.
 #[derive(Debug)]
 pub enum InitialPasswordChange {
-    /// It stays as it is.
+    /// The password stays as it is.
     Stays,
-    /// It becomes this.
+    /// The password becomes this one.
     Becomes(Secret),
-    /// They have none.
+    /// New users have no password.
     Goes,
 }
 
-/// What a registration may leave alone. That is written as it was read, so nobody else may have
-/// changed it since: else it is a conflict.
+/// What a registration may leave unchanged. It is written as it was read. If another request has
+/// changed it in between, that is a conflict.
 #[derive(Debug, Clone, Copy)]
 pub enum Kept {
-    /// Members of the policy; everything else is replaced.
+    /// Members of the policy. Everything else is replaced.
     Policy,
-    /// Anything.
+    /// Everything that the request does not mention.
     Everything,
 }
 
-/// A token app as it is now, and what is unwise about it.
+/// A registered app, and warnings about it.
 #[derive(Debug)]
 pub struct Registered {
-    /// The app.
     pub app: TokenApp,
     /// Sentences without a full stop.
     pub warnings: Vec<String>,
@@ -64,8 +61,8 @@ pub struct Registered {
     pub keys: Vec<UsableKey>,
 }
 
-/// Creates or replaces a token app, wholly or not at all. `registration` makes of the app as it was
-/// the one that is to be.
+/// Creates or replaces a token app, completely or not at all. `registration` makes the new
+/// configuration from the existing app.
 pub async fn register(
     cx: &Cx,
     by: &Caller,
@@ -86,8 +83,8 @@ pub async fn register(
         refuse_to_send_kept(before.as_ref().map(|before| &before.terms), &terms)?;
     }
     let keys = keys(&terms, secret.as_ref(), kept_secret)?;
-    // Whoever disables an app of an older release need not say first what it lacks. It is looked at
-    // when the app is enabled again.
+    // An app of an older release may lack something that is required now. It can be disabled all
+    // the same; the check is made when it is enabled again.
     let is_laid_aside =
         !terms.enabled && before.as_ref().is_some_and(|before| before.terms.policy == terms.policy);
     if !is_laid_aside {
@@ -95,7 +92,7 @@ pub async fn register(
     }
     check_keys(cx, &terms, &keys).await?;
     let report = key_sets::inspect(cx, &keys, terms.algorithm).await;
-    // With discovery there is no secret, and the column is never NULL.
+    // With `discover` there is no secret, but the column is never NULL.
     let secret = if terms.policy.discover { Some(Secret::new("")) } else { secret };
     let sealed = secret
         .as_ref()
@@ -146,12 +143,15 @@ pub async fn register(
     if let InitialPasswordChange::Becomes(password) = &initial_password
         && password.expose_text().is_some_and(|text| text.chars().count() < ADVISED_CHARACTERS)
     {
-        warnings.push(format!("the initial password has fewer than {ADVISED_CHARACTERS} characters, and every new user has it"));
+        warnings.push(format!(
+            "the initial password has fewer than {ADVISED_CHARACTERS} characters, and every new \
+             user has it"
+        ));
     }
     Ok(Registered { app, warnings, keys: report.usable })
 }
 
-/// Notes in the audit which secrets of an app are replaced.
+/// Notes in the audit entry which secrets of an app are replaced.
 fn note_secrets(
     cx: &Cx,
     deed: Deed,
@@ -179,8 +179,9 @@ fn note_secrets(
     }
 }
 
-/// Refuses to send a secret that nobody can read to an endpoint that is new, or to verify by one
-/// that was an endpoint's: whoever names another endpoint has to know the secret.
+/// Refuses to send a stored secret to a new endpoint, or to verify signatures with an endpoint's
+/// stored secret. Nobody can read a stored secret, so whoever changes the endpoint must send the
+/// secret.
 fn refuse_to_send_kept(before: Option<&TokenAppTerms>, terms: &TokenAppTerms) -> Result<()> {
     let whom = |terms: &TokenAppTerms| {
         let policy = &terms.policy;
@@ -191,13 +192,15 @@ fn refuse_to_send_kept(before: Option<&TokenAppTerms>, terms: &TokenAppTerms) ->
     };
     match before {
         Some(before) if whom(before) != whom(terms) => Err(invalid_secret(
-            "is needed where introspectionEndpoint, introspectionClientId or the algorithm introspection changes".to_owned(),
+            "is needed where introspectionEndpoint, introspectionClientId or the algorithm \
+             introspection changes"
+                .to_owned(),
         )),
         _ => Ok(()),
     }
 }
 
-/// What an app is verified with, as it is to be.
+/// What the app's tokens will be verified with.
 fn keys(terms: &TokenAppTerms, secret: Option<&Secret>, kept: Option<&Secret>) -> Result<Keys> {
     let policy = &terms.policy;
     let names_endpoint =
@@ -236,13 +239,16 @@ fn keys(terms: &TokenAppTerms, secret: Option<&Secret>, kept: Option<&Secret>) -
     Keys::parse(terms.algorithm, secret).map_err(invalid_secret)
 }
 
-/// What was found when the keys were looked at, in sentences without a full stop.
+/// The warnings from inspecting the keys, as sentences without a full stop.
 fn told(report: &Report, keys: &Keys) -> Vec<String> {
     let Keys::Published(source) = keys else { return Vec::new() };
-    let problem = report
-        .problem
-        .as_ref()
-        .map(|problem| format!("the keys of {source} cannot be fetched now, and tokens are refused until they can: {problem}"));
+    let cannot = |problem| {
+        format!(
+            "the keys of {source} cannot be fetched now, and tokens are refused until they can: \
+             {problem}"
+        )
+    };
+    let problem = report.problem.as_ref().map(cannot);
     let none = (report.problem.is_none() && report.usable.is_empty())
         .then(|| format!("{source} has no key that can be used"));
     let left_out = report.left_out.iter().take(10).map(|key| match &key.kid {
@@ -252,28 +258,29 @@ fn told(report: &Report, keys: &Keys) -> Vec<String> {
     problem.into_iter().chain(report.hint.clone()).chain(none).chain(left_out).collect()
 }
 
-/// The public keys of an app, as far as they are known without asking its issuer.
+/// The public keys of an app that are known without asking its issuer.
 pub async fn known_keys(cx: &Cx, app: &TokenApp) -> Vec<UsableKey> {
     key_sets::known(cx, &app.keys, app.terms.algorithm).await
 }
 
-/// What an app is verified with at this moment.
+/// What the app's tokens are verified with at this moment.
 pub async fn look_at_keys(cx: &Cx, app: &TokenApp) -> Result<Looked> {
     key_sets::look(cx, app).await
 }
 
-/// A shorter initial password is taken, with a warning.
+/// A shorter initial password is accepted with a warning.
 const ADVISED_CHARACTERS: usize = 12;
 
-/// What is said of an app whose keys sign for many audiences, where nobody said which of them
-/// count.
-pub const AUDIENCE_UNCHECKED: &str = "audience unchecked: its keys sign for other audiences too, and tokens for any of them are accepted";
+/// The warning about an app whose issuer signs for many audiences, if the app does not say which of
+/// them it accepts.
+pub const AUDIENCE_UNCHECKED: &str = "audience unchecked: its keys sign for other audiences too, \
+                                      and tokens for any of them are accepted";
 
 fn invalid_secret(why: String) -> Error {
     Error::invalid("secret", why)
 }
 
-/// What is unwise about an app, in sentences without a full stop.
+/// The warnings about an app, as sentences without a full stop.
 #[must_use]
 pub fn warnings(app: &TokenApp) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -302,14 +309,15 @@ pub fn warnings(app: &TokenApp) -> Vec<String> {
     warnings
 }
 
-/// A warning of a role that is no user type, and was probably meant to be one.
+/// A warning about a role that is not a user type, but was probably meant to be one.
 fn role_like_a_type(role: &str) -> Option<String> {
     let meant = spelling::nearest(role, UserType::ALL.into_iter().map(UserType::name))
         .filter(|name| *name != role)?;
     Some(format!("the role {role:?} is no user type: did you mean {meant:?}?"))
 }
 
-/// Issuers that sign for many, whose keys say nothing about the tenant or the project.
+/// Whether many tenants or projects share this issuer's keys, so that a signature does not tell
+/// which one it is for.
 fn is_shared_by_many(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -321,12 +329,13 @@ fn is_shared_by_many(url: &str) -> bool {
         || (host == "www.googleapis.com" && path.starts_with("oauth2/"))
 }
 
-/// The rules for terms.
+/// Refuses terms that contradict each other, or that would accept too much.
 fn check_terms(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let policy = &terms.policy;
     check_issuer(terms, keys)?;
     if keys.are_of_issuer() && policy.audiences.is_empty() && !policy.any_audience {
-        let why = "is required where the keys come from a URL or an issuer, since they sign for other audiences too: name what aud must be, or accept all by anyAudience";
+        let why = "is required where the keys come from a URL or an issuer, since they sign for \
+                   other audiences too: name what aud must be, or accept all by anyAudience";
         return Err(Error::invalid("audiences", why));
     }
     if policy.any_audience && !policy.audiences.is_empty() {
@@ -357,7 +366,8 @@ fn check_issuer(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
         return Err(Error::invalid(
             "tenants",
             format!(
-                "is required where the issuer has {TENANT}: without it every tenant would be accepted"
+                "is required where the issuer has {TENANT}: without it every tenant would be \
+                 accepted"
             ),
         ));
     }
@@ -368,7 +378,7 @@ fn check_issuer(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
         Keys::Published(url) if issuer.is_none() && is_shared_by_many(url.as_str()) => {
             Err(Error::invalid(
                 "issuer",
-                "is required for this key set, with which others than yours are signed for too",
+                "is required for this key set, because it signs tokens of other organizations, too",
             ))
         }
         _ => Ok(()),
@@ -391,7 +401,7 @@ fn check_passed(policy: &Policy) -> Result<()> {
     }
 }
 
-/// The rules for keys under an algorithm.
+/// Refuses keys that the algorithm cannot use.
 async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let algorithm = terms.algorithm;
     let min = cx.config.min_secret_bytes;
@@ -399,7 +409,7 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
         Keys::Shared(key) if key.secret.len() < min => {
             Err(invalid_secret(format!("must have at least {min} bytes (MIN_SECRET_BYTES)")))
         }
-        // The issuer is asked when a token of its comes: it need not be there before.
+        // The issuer is not asked here: it need not exist before the first token comes.
         Keys::Shared(_) | Keys::Published(_) | Keys::Introspected(_) | Keys::None => Ok(()),
         Keys::Public(keys) => {
             for key in keys.choose(algorithm, None) {
@@ -414,28 +424,26 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     }
 }
 
-/// The token apps whose name begins with a text, in whatever case, by name.
+/// Lists the token apps whose names begin with a text, in upper or lower case, by name.
 pub async fn list_beginning(cx: &Cx, beginning: &str) -> Result<Vec<TokenApp>> {
     token_apps::list_beginning(cx, beginning).await
 }
 
-/// Every token app, by name.
+/// Lists all token apps by name.
 pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
     token_apps::list(cx).await
 }
 
-/// One token app.
 pub async fn find(cx: &Cx, name: &str) -> Result<TokenApp> {
     token_apps::find(cx, name).await?.ok_or_else(|| Error::not_found("token app", name))
 }
 
-/// Deletes one app.
 pub async fn delete_one(cx: &Cx, by: &Caller, name: &str) -> Result<()> {
     find(cx, name).await?;
     delete(cx, by, &[name.to_owned()]).await
 }
 
-/// Deletes the apps of these names, all or none; unknown names are skipped.
+/// Deletes the apps of these names, all or none. Unknown names are skipped.
 pub async fn delete(cx: &Cx, by: &Caller, names: &[String]) -> Result<()> {
     let apps = token_apps::find_all(cx, names).await?;
     let mut write = Write::default();

@@ -1,5 +1,5 @@
-//! Whose an accepted token is: the user that it names, created at first sight where the app says
-//! so, and what of them follows the token.
+//! Finds the user of an accepted token. If the app says so, creates the user at first sight, and
+//! updates the user's profile and groups from the token.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use crate::store::new_users::{self, NewUser};
 use crate::store::standings::Subject;
 use crate::store::{feed, tombstones, units, users};
 
-/// The user that the token names, as they are now.
+/// Finds or creates the user whom the token names, and updates them from the token.
 pub async fn find(
     cx: &Cx,
     mut known: Known<'_>,
@@ -53,21 +53,20 @@ pub async fn find(
     sync_groups(cx, accepted, user).await
 }
 
-/// Who a token's user would be, and what it would bring them.
+/// The user of a token as [`find`] would leave them.
 pub struct WouldBe {
-    /// The user as they would be then.
     pub user: Rc<User>,
     /// Whether the token would create them.
     pub is_new: bool,
-    /// Their id; `None` where a new one would be given.
+    /// `None` if a new id would be chosen.
     pub id: Option<UserId>,
-    /// Groups that would count, beside the stored ones.
+    /// Groups that would apply to this request, in addition to the stored ones.
     pub groups: Vec<i64>,
-    /// Groups that they would leave.
+    /// Groups that the user would be removed from.
     pub leaves: Vec<i64>,
 }
 
-/// The user whom [`find`] would find or create. Nothing is written.
+/// Returns the user whom [`find`] would find or create. Nothing is written.
 pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
@@ -123,10 +122,10 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     Ok(WouldBe { user: Rc::new(user), is_new: true, id, groups: groups()?, leaves: Vec::new() })
 }
 
-/// An id that no user has, to whom nothing is granted: ids begin at 1.
+/// No user has this id, because ids begin at 1. Nothing is granted to it.
 pub const NOBODY: UserId = UserId(i64::MIN);
 
-/// The groups that [`sync_groups`] would take the user out of.
+/// The groups that [`sync_groups`] would remove the user from.
 fn groups_to_leave(
     accepted: &Accepted<'_, '_>,
     user: &User,
@@ -147,7 +146,7 @@ fn groups_to_leave(
         .collect())
 }
 
-/// What stands against the id that the token says of its user, for administrators.
+/// Explains to administrators why the user cannot have the id that the token names.
 pub async fn id_conflict(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<String> {
     let Accepted { app, claims, username, .. } = accepted;
     let Some(id) = claimed_id(app, claims)? else { return Ok(String::new()) };
@@ -159,12 +158,12 @@ pub async fn id_conflict(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<String>
     Ok(format!("the token says the id {}{has}; {whose}", id.0))
 }
 
-/// Refuses a name that nobody new may have.
+/// Refuses a name that no new user may have.
 fn may_be_created(username: &Username) -> Result<()> {
     Username::new_name(username.as_str()).map(drop).map_err(|_| Refusal::UserRefused.into())
 }
 
-/// Refuses a user whom the app may not speak for, or who has another id than the token says.
+/// Refuses a user whom the app may not speak for, and a user whose id differs from the token's.
 fn may_be(app: &TokenApp, user: &User, id: Option<UserId>) -> Result<()> {
     let may = match app.speaks_for() {
         SpeaksFor::Everybody => true,
@@ -183,7 +182,7 @@ fn is_still_valid(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Resu
     if issued_at < user.valid_from { Err(Denied::Revoked) } else { Ok(()) }
 }
 
-/// The id that the token gives its user: a whole number from 1, or its digits.
+/// The user's id in the token: a whole number from 1, or a text with its digits.
 fn claimed_id(
     app: &TokenApp,
     claims: &VerifiedClaims<'_>,
@@ -195,7 +194,7 @@ fn claimed_id(
     id.map(|id| Some(UserId(id))).ok_or_else(|| Denied::ClaimType(name.as_str().into()))
 }
 
-/// The values of a claim with groups or roles; none where it is absent.
+/// The values of a claim with groups or roles; empty if the claim is absent.
 fn values<'c>(
     claims: &'c VerifiedClaims<'_>,
     claim: Option<&String>,
@@ -211,7 +210,7 @@ fn claimed_roles(
     values(claims, Some(claim)).map(|values| Some(app.terms.policy.roles_of(&values)))
 }
 
-/// The groups of the token that count for this request only; values that are no texts give none.
+/// The token's groups that apply to this request only. Values that are not texts give no groups.
 #[must_use]
 pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64> {
     let policy = &app.terms.policy;
@@ -223,7 +222,7 @@ pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64
         .unwrap_or_default()
 }
 
-/// What a token says, as far as rules of the gateway look at it.
+/// The parts of a token that gateway rules look at.
 #[must_use]
 pub fn says(app: &TokenApp, claims: &VerifiedClaims<'_>) -> TokenSays {
     let of = |claim: &str| claims.texts(claim).map(Option::unwrap_or_default);
@@ -235,8 +234,8 @@ pub fn says(app: &TokenApp, claims: &VerifiedClaims<'_>) -> TokenSays {
     TokenSays { scopes: scopes(), audiences: audiences(), groups: has_all_groups(app, claims) }
 }
 
-/// Whether [`groups_of_request`] are all groups of the token. With too many groups, Entra sends
-/// none, and says in `_claim_names` that there are some.
+/// Fails if [`groups_of_request`] cannot have all groups of the token. If a user has too many
+/// groups, Entra leaves them out, and `_claim_names` shows this.
 fn has_all_groups(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
     let policy = &app.terms.policy;
     let Some(claim) =
@@ -253,8 +252,8 @@ fn has_all_groups(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
     Ok(values(claims, Some(claim)).map(drop)?)
 }
 
-/// The groups in which the token's user is to be, where the app wants memberships to be those of
-/// the token.
+/// The groups that the user should be a member of; `None` if the app does not update memberships
+/// from tokens.
 fn groups_to_sync(
     app: &TokenApp,
     claims: &VerifiedClaims<'_>,
@@ -265,14 +264,14 @@ fn groups_to_sync(
     else {
         return Ok(None);
     };
-    // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
+    // If a user has too many groups, Entra leaves them out, and `_claim_names` shows this.
     if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
         return Ok(None);
     }
     values(claims, Some(claim)).map(|values| Some(policy.groups_of(&values)))
 }
 
-/// What a token gives a user who has the roles of new users.
+/// The roles and the user type of a user: the initial ones of the app, and those of the token.
 fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, UserType) {
     let initial = &app.terms.initial_roles;
     let claimed_roles = claimed.map(|claimed| claimed.roles.as_slice()).unwrap_or_default();
@@ -282,8 +281,8 @@ fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, U
     (initial.iter().cloned().chain(new).collect(), user_type)
 }
 
-/// What a user is whom the token creates. An app that may not speak for administrators creates
-/// none.
+/// The profile of a user whom the token creates. An app that may not speak for administrators
+/// creates none.
 fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
     let (roles, user_type) = roles_with(app, claimed_roles(app, claims)?.as_ref());
     if user_type == UserType::Administrator && app.speaks_for() != SpeaksFor::Everybody {
@@ -300,8 +299,8 @@ fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
     })
 }
 
-/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at
-/// once.
+/// Creates the user of a token at first sight. If several tokens of the user arrive at the same
+/// time, exactly one user is created.
 async fn create(
     cx: &Cx,
     accepted: &Accepted<'_, '_>,
@@ -311,7 +310,7 @@ async fn create(
     may_be_created(username)?;
     let Accepted { app, claims, lifetime, .. } = accepted;
     let profile = new_profile(app, claims)?;
-    // A token that is refused for its groups creates nobody.
+    // A token that is refused because of its groups creates nobody.
     groups_to_sync(app, claims)?;
     let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned())
         .after(profile.for_audit());
@@ -332,8 +331,8 @@ async fn create(
         })
         .await
     {
-        // Another request was first; theirs is as good. Where the id is somebody else's, the name
-        // is not there.
+        // Another request has created the user, which is as good. If the conflict is about the id,
+        // there is no user of this name.
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(Error::Forbidden(Refusal::IdConflict)) => {
             let known = Known::read_user(cx, username).await?;
@@ -344,8 +343,8 @@ async fn create(
     Known::created(cx, username).await
 }
 
-/// What the token makes of the profile, where the app wants it to follow, and this token may still
-/// change it: one that was issued before the one that they followed last may not.
+/// The profile after the update from the token; `None` if nothing is to be changed. A token that
+/// was issued before the last token that changed the user changes nothing.
 fn profile_to_follow(
     accepted: &Accepted<'_, '_>,
     user: &User,
@@ -357,7 +356,7 @@ fn profile_to_follow(
     followed(app, claims, user)
 }
 
-/// Lets name, email and roles follow the token.
+/// Updates name, email and roles from the token.
 async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
     let Accepted { app, lifetime, .. } = accepted;
     let Some(profile) = profile_to_follow(accepted, &user)? else { return Ok(user) };
@@ -377,8 +376,7 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
     written_behind(cx, written, user).await
 }
 
-/// What the profile is when it has followed the token; `None` where it is so already, which is
-/// nearly always.
+/// The profile as the token says it; `None` if this is the stored profile, as it nearly always is.
 fn followed(
     app: &TokenApp,
     claims: &VerifiedClaims<'_>,
@@ -401,8 +399,8 @@ fn followed(
     profile.email = text(&names.email).or(profile.email);
     if let Some(claimed) = claimed {
         let (roles, user_type) = roles_with(app, Some(&claimed));
-        // Only a map of roles that has types may change one; who administers is changed only where
-        // it has that one, too.
+        // The user type changes only if the role map has user types. Whether a user is an
+        // administrator changes only if the role map has that type, too.
         let policy = &app.terms.policy;
         let has_administrator =
             policy.role_map.values().any(|role| role == UserType::Administrator.name());
@@ -414,8 +412,8 @@ fn followed(
             };
             profile.user_type = user_type.min(most);
         }
-        // A type among the roles is the user's own: the origin is told the roles, and may go by
-        // them.
+        // Of roles that are user types, the user keeps only those up to their own type: the origin
+        // gets the roles, and may act on them.
         let user_type = profile.user_type;
         profile.roles = roles
             .into_iter()
@@ -425,9 +423,9 @@ fn followed(
     Ok(Some(profile).filter(|profile| *profile != user.profile))
 }
 
-/// Makes the memberships of mapped groups those of the token, where the app wants it and they were
-/// others. A token that was issued before the one that they followed last changes nothing: it would
-/// bring back what was taken away since, for as long as no other token comes.
+/// Updates the user's memberships of mapped groups from the token, if the app wants this and they
+/// differ. A token that was issued before the last token that changed the user changes nothing:
+/// otherwise it would bring back memberships that were removed since, until another token comes.
 async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
     let Accepted { app, claims, lifetime, .. } = accepted;
     let policy = &app.terms.policy;
@@ -450,7 +448,7 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
         .after(serde_json::json!({ "groups": groups }));
     let write = Write::of(units::leave_groups(user.id.0, &managed, &groups, issued_at_s))
         .and(units::join_groups(user.id.0, &groups, cx.config.strict_directory, issued_at_s))
-        // After the memberships: their triggers take the note away.
+        // After the memberships, because their triggers delete this note.
         .and(users::set_synced_groups(user.id, &told, issued_at_s))
         .and(feed::user_changed(user.id, cx.now))
         .and(feed::membership_changed(user.id.0, cx.now))
@@ -459,8 +457,8 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
     written_behind(cx, written, user).await
 }
 
-/// The user after a write that a token caused. While D1 does not answer, what is known of them
-/// serves, as it would without the write.
+/// The user after a write that a token caused. If the write failed because D1 does not answer, the
+/// user as known before is used.
 async fn written_behind<T>(cx: &Cx, written: Result<T>, user: Rc<User>) -> Result<Rc<User>> {
     match written {
         Ok(_) => Known::read_user(cx, &user.username).await?.ok_or_else(|| Denied::Revoked.into()),

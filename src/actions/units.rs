@@ -1,4 +1,4 @@
-//! Departments, groups, and who is in them, as administrators manage them.
+//! Manages departments, groups and their members, for administrators.
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
@@ -11,7 +11,7 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::NewId;
 use crate::store::{feed, grants, units};
 
-/// Creates a department or group. Its id is chosen where it is `None`.
+/// Creates a department or group. If `id` is `None`, an id is chosen.
 pub async fn create(
     cx: &Cx,
     by: &Caller,
@@ -48,12 +48,12 @@ pub async fn create(
     .await
 }
 
-/// One department or group.
 pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Unit> {
     units::find(cx, kind, id).await?.ok_or_else(|| Error::not_found(kind.noun(), id))
 }
 
-/// Departments or groups by ascending id; where names must begin with a text, by name.
+/// Lists departments or groups by ascending id. If names must begin with a text, lists them by
+/// name.
 pub async fn list(
     cx: &Cx,
     kind: UnitKind,
@@ -64,7 +64,7 @@ pub async fn list(
     units::list(cx, kind, beginning, after_id, limit).await
 }
 
-/// Changes a department or group. A department cannot come to lie below itself.
+/// Changes a department or group. A department cannot be moved below itself.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -93,8 +93,8 @@ pub async fn update(
     find(cx, kind, id).await
 }
 
-/// Deletes a department or group, who is in it, and the grants to it. A department with departments
-/// below stays.
+/// Deletes a department or group with its memberships and the grants to it. A department that has
+/// others below it is not deleted.
 pub async fn delete(cx: &Cx, by: &Caller, kind: UnitKind, id: i64) -> Result<()> {
     let before = find(cx, kind, id).await?;
     let deed =
@@ -113,7 +113,7 @@ pub async fn delete(cx: &Cx, by: &Caller, kind: UnitKind, id: i64) -> Result<()>
         .map(drop)
 }
 
-/// Who is in it, by ascending id of the user.
+/// Lists the members of a department or group, by ascending user id.
 pub async fn list_members(
     cx: &Cx,
     kind: UnitKind,
@@ -125,7 +125,7 @@ pub async fn list_members(
     units::list_members(cx, kind, id, after_id, limit).await
 }
 
-/// Puts a user in, or takes one out. Doing it twice is doing it once.
+/// Adds or removes a member. Repeating it changes nothing.
 pub async fn set_member(
     cx: &Cx,
     by: &Caller,
@@ -158,19 +158,20 @@ pub async fn set_member(
         .map(drop)
 }
 
-/// In a strict directory, a department or group must be registered before anybody is in it.
+/// In a strict directory, a department or group must be registered before it has members.
 async fn refuse_unknown(cx: &Cx, kind: UnitKind, id: i64) -> Result<()> {
     if cx.config.strict_directory { find(cx, kind, id).await.map(drop) } else { Ok(()) }
 }
 
-/// The department above must be registered, in any directory: it is here that it lies.
+/// The parent department must be registered even if the directory is not strict, because this is
+/// where it would be placed.
 async fn refuse_unknown_parent(cx: &Cx, parent_id: Option<i64>) -> Result<()> {
     let Some(parent_id) = parent_id else { return Ok(()) };
     let parent = units::find(cx, UnitKind::Department, parent_id).await?;
     parent.map(drop).ok_or_else(|| Error::invalid("parentId", "must be the id of a department"))
 }
 
-/// `names` are the action's for a department and for a group.
+/// `names` are the action's names for a department and for a group.
 fn deed(
     by: &Caller,
     kind: UnitKind,

@@ -1,21 +1,21 @@
-//! Users whom a caller names by user name in place of their id.
+//! Users whom a caller names by user name instead of id.
 
 use crate::context::Cx;
 use crate::domain::identity::user::{User, Username};
 use crate::error::{Error, Result};
 use crate::memory::known::Known;
 
-/// Whom a question or a grant is about.
+/// The user whom a question or a grant is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    /// By id, whether anybody has it or not.
+    /// An id. It need not belong to a user.
     Id(i64),
-    /// By user name, which somebody must have.
+    /// A user name. It must belong to a user.
     Username(String),
 }
 
 impl Named {
-    /// Whether it names this user, as they are known.
+    /// Whether this names the given user.
     #[must_use]
     pub fn is(&self, user: &User) -> bool {
         match self {
@@ -32,7 +32,8 @@ impl Named {
     }
 }
 
-/// Their ids, in their order, as the isolate knows them; `None` for a name that nobody has.
+/// Looks up the ids, in the order of `users`. Names are looked up in memory first. `None` is a name
+/// that no user has.
 pub async fn ids<'u>(
     cx: &Cx,
     users: impl Iterator<Item = &'u Named> + Clone,
@@ -48,7 +49,7 @@ pub async fn ids<'u>(
     Ok(users.map(id).collect())
 }
 
-/// The id of one of them, as D1 has it now: something is about to be written.
+/// Looks up one id. A name is looked up in D1 now, because the id is about to be written.
 pub async fn id_now(cx: &Cx, user: &Named) -> Result<i64> {
     let name = match user {
         Named::Id(id) => return Ok(*id),

@@ -1,4 +1,4 @@
-//! Users, as administrators see them.
+//! Manages users, for administrators.
 
 use crate::actions::caller::{Caller, Proof, UserCaller};
 use crate::actions::{passwords, whose_id};
@@ -14,7 +14,7 @@ pub use crate::store::tombstones::Tombstone;
 pub use crate::store::users::{Filter, Shown};
 use crate::store::{feed, grants, sessions, tombstones, units, users};
 
-/// Creates a user, also one whose name a deleted user had. Their id is chosen where it is `None`.
+/// Creates a user. The name may be that of a deleted user. If `id` is `None`, an id is chosen.
 pub async fn create(
     cx: &Cx,
     by: &Caller,
@@ -56,12 +56,11 @@ pub async fn create(
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }
 
-/// One user.
 async fn find(cx: &Cx, id: UserId) -> Result<User> {
     users::find(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
-/// One user, for administrators and for themselves.
+/// Shows a user, to administrators and to the user themselves.
 pub async fn show(cx: &Cx, by: &Caller, id: UserId) -> Result<Shown> {
     if by.own_id() != Some(id) && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
@@ -73,12 +72,12 @@ async fn shown(cx: &Cx, id: UserId) -> Result<Shown> {
     users::show(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
-/// Users by ascending id.
+/// Lists users by ascending id.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     users::list(cx, filter).await
 }
 
-/// Changes what can be chosen about a user. Disabling one ends their opaque tokens for good.
+/// Changes a user's profile. Disabling a user revokes their opaque tokens for good.
 pub async fn update(
     cx: &Cx,
     by: &Caller,
@@ -102,8 +101,8 @@ pub async fn update(
     shown(cx, id).await
 }
 
-/// Deletes a user with their tokens, memberships and grants. No token creates one of the name
-/// again.
+/// Deletes a user with their tokens, memberships and grants. Tokens cannot create a user of that
+/// name again.
 pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = by.deed("user.delete", before.username.as_str()).before(before.for_audit());
@@ -117,8 +116,9 @@ pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     write.commit(cx).await.map(drop)
 }
 
-/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who
-/// change their own must know the current one; the first one is set by an administrator.
+/// Sets a user's password, and revokes their tokens except the one that the caller authenticated
+/// with. Users who change their own password must know the current one. Only an administrator may
+/// set a user's first password.
 pub async fn set_password(
     cx: &Cx,
     by: &Caller,
@@ -132,7 +132,7 @@ pub async fn set_password(
     }
     let (user, stored) =
         users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
-    // A password that a token sets would outlive the token.
+    // A password that is set with a token would outlive the token.
     if stored.is_none() && !by.is_administrator() {
         return Err(Refusal::NotAdministrator.into());
     }
@@ -165,12 +165,13 @@ pub async fn set_password(
     write.commit(cx).await.map(drop)
 }
 
-/// Names of deleted users, by ascending name.
+/// Lists the names of deleted users in ascending order.
 pub async fn list_tombstones(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
     tombstones::list(cx, after, limit).await
 }
 
-/// Frees the name of a deleted user, and their id for whoever names it.
+/// Frees the name of a deleted user. Their id is freed too, but is given only to a request that
+/// names it.
 pub async fn free_tombstone(cx: &Cx, by: &Caller, username: &str) -> Result<()> {
     let not_there = || Error::not_found("tombstone", username);
     let before = tombstones::find(cx, username).await?.ok_or_else(not_there)?;

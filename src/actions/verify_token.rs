@@ -1,8 +1,8 @@
-//! Verifying a token app's token: which app accepts it, and whose it is.
+//! Verifies a token of a token app: finds the app that accepts it, and its user.
 //!
-//! A warm verification does no I/O. A cold one reads the apps, the change feed and whoever the
-//! token claims to be in one round trip; what it claims is used for reading ahead only, and
-//! believed after the signature.
+//! A warm verification does no I/O. A cold one reads the apps, the change feed and the users whom
+//! the token may name, in one round trip. The claims are used only to read ahead; they are believed
+//! after the signature was checked.
 
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
 use crate::store::standings::Subject;
 
-/// Verifies a token. `parameter` is the URL parameter that carried it.
+/// Verifies a token. `parameter` is the URL parameter that carried it, if one did.
 pub async fn verify(
     cx: &Cx,
     token: &PlainToken,
@@ -32,7 +32,7 @@ pub async fn verify(
     verify_telling(cx, token, parameter, hints, |_| ()).await.map(|(caller, ())| caller)
 }
 
-/// The same, and what `tell` makes of the accepted token.
+/// Like [`verify`]. `tell` gets the accepted token, and its result is returned.
 pub async fn verify_telling<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -77,8 +77,8 @@ async fn verify_read<T>(
     }
 }
 
-/// What `tell` makes of a token that an app accepts, of whose user nothing is known yet. `None` is
-/// a token that only Postern itself could know.
+/// Checks whether an app accepts the token, without looking for its user. Returns what `tell` makes
+/// of the accepted token. `None` means that only Postern itself could have issued the token.
 pub async fn accept_telling<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -118,14 +118,13 @@ pub async fn accept_telling<T>(
         .map(|accepted| Some(tell(&accepted)))
 }
 
-/// Whether a token that may be of these apps names the issuer of one: then it is that app's, also
-/// where its keys have not signed it.
+/// Whether the token names the issuer of one of these apps. Then it can only be that app's token,
+/// even if its keys have not signed it.
 fn names_known_issuer(candidates: &[Rc<TokenApp>]) -> bool {
     candidates.iter().any(|app| app.terms.policy.issuer.is_some())
 }
 
-/// Verifies a token that is no JSON Web Token, where a token app has an endpoint that is asked
-/// about it.
+/// Verifies a token that is not a JSON Web Token, if a token app has an introspection endpoint.
 pub async fn verify_foreign<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -149,8 +148,8 @@ async fn verify_introspected<T>(
     caller(cx, known, accepted, hints, tell).await.map(Some)
 }
 
-/// The app whose endpoint calls a token active, and what it says; `None` where there is none to
-/// ask.
+/// Asks the introspection endpoints about a token. Returns the app whose endpoint calls it active,
+/// and the answer. `None` if there is no endpoint to ask.
 pub async fn introspect<'c>(
     cx: &'c Cx,
     shown: Shown<'_>,
@@ -170,7 +169,7 @@ pub async fn introspect<'c>(
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
-        // Else a token with a wrong signature would tell which names are those of apps that
+        // Otherwise a token with a wrong signature could be used to find out the names of apps that
         // introspect.
         Told::Inactive if shown.is_jwt => Ok(None),
         Told::Inactive => Err(Denied::Revoked.into()),
@@ -178,7 +177,7 @@ pub async fn introspect<'c>(
     }
 }
 
-/// The caller whose token an app accepts.
+/// The caller who showed an accepted token.
 async fn caller<T>(
     cx: &Cx,
     known: Known<'_>,
@@ -212,7 +211,7 @@ async fn caller<T>(
     Ok((UserCaller { user, proof }, told))
 }
 
-/// The apps that a token may be of, and what is known beside them.
+/// The apps that may have issued a token, with what else was read.
 pub async fn may_be_of<'c>(
     cx: &'c Cx,
     unverified: &UnverifiedToken<'_>,
@@ -233,7 +232,7 @@ pub async fn may_be_of<'c>(
     Ok((known, candidates))
 }
 
-/// What it means that no app's key signed the token.
+/// The error when no app's key signed the token.
 async fn unsigned(
     known: &mut Known<'_>,
     unverified: &UnverifiedToken<'_>,
@@ -247,30 +246,33 @@ async fn unsigned(
     }
 }
 
-/// Refuses to say whether a token is good where an app may have signed it whose secret no master
-/// key opens, or that lacks one since an import. Whichever app a call or a `kid` names, all that
-/// are asked are looked at, so that the answer does not tell which names there are.
+/// Fails if an app that may have signed the token has a secret that no master key opens, or lost
+/// its secret in an import. Then nobody can say whether the token is good. If the call or the
+/// token's `kid` names an app, all apps are looked at anyway, so that the answer does not tell
+/// which names exist.
 async fn refuse_to_judge(
     known: &mut Known<'_>,
     of: impl Fn(Option<&str>) -> Selection,
     app: Option<&str>,
 ) -> Result<()> {
     let all = of(None);
-    // The issuer of a token does not matter where the call names an app: see `select`.
+    // If the call names an app, the token's issuer does not matter: see `select`.
     let all = if app.is_some() { Selection { issuer: None, ..all } } else { all };
     let candidates = known.candidates(&all).await?;
     let why = if candidates.iter().any(|app| app.is_sealed()) {
-        "no master key opens the secret of a token app that may have signed the token: is MASTER_KEY the right one?"
+        "no master key opens the secret of a token app that may have signed the token: is \
+         MASTER_KEY the right one?"
     } else if candidates.iter().any(|app| app.lacks_secret()) {
-        "a token app that may have signed the token has no secret: GET /health names it to administrators"
+        "a token app that may have signed the token has no secret: GET /health names it to \
+         administrators"
     } else {
         return Ok(());
     };
     Err(Error::Misconfigured(vec![why.to_owned()]))
 }
 
-/// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`,
-/// hears the same whether or not there is an enabled app of that name, so that names cannot be
+/// Why no app's key signed the token. If an app is named, by the call or by the token's `kid`, the
+/// answer is the same whether an enabled app of that name exists or not, so that names cannot be
 /// guessed.
 async fn why_no_key(
     known: &mut Known<'_>,
@@ -296,8 +298,8 @@ async fn why_no_key(
     Ok(if takes_others { Denied::WrongAlgorithm } else { Denied::NoApp })
 }
 
-/// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are
-/// refused; none is `Missing`.
+/// Verifies the token in the one URL parameter that an enabled app takes tokens from. Two such
+/// parameters are refused. Without one, the error is `Missing`.
 pub async fn verify_parameter(
     cx: &Cx,
     parameters: &[(String, PlainToken)],
@@ -327,23 +329,25 @@ pub async fn verify_parameter(
             _ => verify(cx, token, Some(name), hints).await,
         },
         (Some((name, _)), Some(_)) => Err(Error::doubled_credential(name)),
-        // A token that no enabled app takes is told apart from no token at all.
+        // A token in a parameter that no enabled app takes has another error than no token at all.
         (None, _) if unverified.is_some() => Err(Denied::WrongParameter.into()),
         (None, _) => Err(Denied::Missing.into()),
     }
 }
 
-/// Whoever the token may be of, and how they stand: read ahead, and believed after the signature.
+/// The users whom the token may name, and their permissions. They are read ahead, and the claims
+/// are believed after the signature.
 fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
     let names = token.possible_usernames();
     [Wanted::Users(names.clone())].into_iter().chain(hints.ahead(Subject::Names(names))).collect()
 }
 
-/// The longest `iss` by which apps are chosen.
+/// A longer `iss` is not used to choose apps, in bytes.
 const MAX_ISSUER: usize = 2048;
 
-/// An app that is named is looked for whatever the token's issuer, which is compared after the
-/// signature: so whoever made a token for it hears of another issuer, and a stranger does not.
+/// If the call names an app, the token's issuer does not matter here. It is compared after the
+/// signature. So whoever made a token for that app learns that the issuer is wrong, and a stranger
+/// does not.
 fn select(token: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Selection {
     let issuer = || token.issuer().filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
     let issuer = app.is_none().then(issuer);
@@ -355,16 +359,16 @@ fn select(token: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str
     }
 }
 
-/// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of
-/// one by its name.
+/// The apps that may have issued the token, in order of name. `of` makes the selection of all apps,
+/// or of the app of a name.
 async fn candidates(
     known: &mut Known<'_>,
     token: &UnverifiedToken<'_>,
     of: impl Fn(Option<&str>) -> Selection,
     app: Option<&str>,
 ) -> Result<Vec<Rc<TokenApp>>> {
-    // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds,
-    // the named one is looked for.
+    // A `kid` narrows the candidates only if it is the name of an app. If memory does not keep all
+    // apps, that app is looked up.
     if let Some(name) = token.key_id().filter(|_| app.is_none()) {
         let narrow = match known.is_app(name) {
             Some(false) => None,

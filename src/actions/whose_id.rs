@@ -1,11 +1,11 @@
-//! Whose an id is that somebody wants to give to a user, as a sentence for administrators.
+//! Explains to administrators who has an id that they want to give to a user.
 
 use crate::context::Cx;
 use crate::domain::identity::user::UserId;
 use crate::error::Result;
 use crate::store::{tombstones, users};
 
-/// Who has the id, or had it and keeps others from it; `None` where a user may get it.
+/// Who has the id, or had it and still blocks it; `None` if a user may get it.
 pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
     let UserId(number) = id;
     if let Some(user) = users::find(cx, id).await? {
@@ -27,12 +27,13 @@ pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
     }))
 }
 
-/// How an administrator frees the id of a deleted user whose name has no tombstone, or that of
-/// another id.
+/// How to free the id of a deleted user, if the user's name has no tombstone, or one with another
+/// id.
 #[must_use]
 pub fn to_free(id: i64) -> String {
     format!(
-        "free it by POST /v1/import {{\"record\":\"pastId\",\"kind\":\"user\",\"id\":{id},\"freed\":true}}, \
-         after which whoever gets it gets what still names it"
+        "free it by POST /v1/import \
+         {{\"record\":\"pastId\",\"kind\":\"user\",\"id\":{id},\"freed\":true}}, \
+         after that, whoever gets the id also gets what still refers to it"
     )
 }

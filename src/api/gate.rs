@@ -1,8 +1,8 @@
-//! The answers to other Workers of the account, as texts: no HTTP, and no exceptions.
+//! Answers other Workers of the account with JSON texts: without HTTP, and without exceptions.
 //!
-//! An answer is the body that the path of the same question has, with one member more: `ok`, which
-//! is false for a failure. A failure also has `headers`, those that the path would have sent with
-//! it, and so has an answer that relies on copies: one of them says how old these are.
+//! An answer is the body that the HTTP route for the same question sends, with the additional
+//! member `ok`, which is false for a failure. A failure also has `headers`, as the route would send
+//! them. A success has `headers` only if it relies on copies; they tell the age of the copies.
 
 use serde_json::{Map, Value};
 
@@ -14,8 +14,7 @@ use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::ports::Log;
 
-/// Answers a question of an operation; `question` is its JSON text, and `None` where it was too
-/// large.
+/// Answers a question. `question` is its JSON text; `None` means that it was too large.
 pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String {
     cx.memory.counters.begin(cx.now);
     cx.noted.decides(v1::binding::decides(operation));
@@ -39,7 +38,7 @@ pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String 
     }
 }
 
-/// Answers a question that got no context: the deployment lacks its secrets, and nobody is let in.
+/// Answers a question if the deployment lacks its secrets: every caller is refused.
 #[must_use]
 pub fn refuse(
     log: &dyn Log,
@@ -53,7 +52,7 @@ pub fn refuse(
     refusal(&error, request_id, now, None)
 }
 
-/// The word for these questions in the log and in counters.
+/// The name of these questions in the log and in counters.
 const GATE: &str = "gate";
 
 fn refused(operation: &str) -> Refused<'_> {
@@ -75,7 +74,7 @@ fn object(headers: impl IntoIterator<Item = Header>) -> Value {
     Value::Object(named.collect::<Map<_, _>>())
 }
 
-/// The text of an object, with members before its own, of which there is at least one.
+/// Inserts members at the beginning of a JSON object. The object must have at least one member.
 fn with_first(members: &str, object: &str) -> String {
     format!("{{{members},{}", object.strip_prefix('{').unwrap_or("}"))
 }

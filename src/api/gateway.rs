@@ -1,9 +1,9 @@
-//! The gateway: what no dialect owns is verified and goes on to the origin, with who calls in its
-//! headers and without the credential.
+//! The gateway. A request for a path that no dialect owns is verified and forwarded to the origin,
+//! with headers that identify the caller and without the credential.
 //!
-//! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it
-//! there. Nothing that a client says about itself in headers of these names reaches the origin, in
-//! no spelling that an origin might take for the same name.
+//! This module decides whether a request may pass and how it is changed; `edge` sends it. A
+//! client's own headers of these names never reach the origin, in any spelling that an origin might
+//! accept.
 
 use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
@@ -29,7 +29,7 @@ use crate::domain::path_readings;
 use crate::domain::redaction;
 use crate::error::{Error, Refusal, Result};
 
-/// Headers between two neighbours (RFC 9110, 7.6.1), and what `fetch` makes itself.
+/// Headers between two neighbours (RFC 9110, 7.6.1), and headers that `fetch` sets itself.
 const HOP_BY_HOP: [&str; 12] = [
     "connection",
     "keep-alive",
@@ -45,8 +45,7 @@ const HOP_BY_HOP: [&str; 12] = [
     "content-length",
 ];
 
-/// Headers by which a client could tell an origin of another address, another path, another host or
-/// another caller.
+/// Headers with which a client could make an origin use another address, path, host or caller.
 const NEVER_PASSED: [&str; 19] = [
     "forwarded",
     "x-real-ip",
@@ -61,18 +60,17 @@ const NEVER_PASSED: [&str; 19] = [
     "x-envoy-original-path",
     "x-host",
     "x-http-host-override",
-    // gunicorn takes this beginning off the path, where whoever is on its own machine says so.
+    // gunicorn removes this prefix from the path, if the sender is on its own machine.
     "script-name",
     "path-info",
     "x-script-name",
-    // By these Rack names a file as a path of a server in front of it.
+    // With these, Rack asks a server in front of it to send a file, and maps the path of that file.
     "x-sendfile-type",
     "x-accel-mapping",
     "x-accel-redirect",
 ];
 
-/// The application behind the gateway that a request is for; `None` where there is none, as on the
-/// console's own host.
+/// The application that a request is for. `None` if there is none, or on the console's own host.
 pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
     if !console_host::has_gateway(cx, request) {
         return Ok(None);
@@ -83,15 +81,14 @@ pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin
         .map_err(|why| Error::invalid("url", why))
 }
 
-/// The host and the port of a request.
 fn authority(request: &dyn Inbound) -> &str {
     request.origin().split_once("://").map_or("", |(_, authority)| authority)
 }
 
-/// Who sends a request on to the origin, and by what; `None` where nobody is asked.
+/// The caller and their credential; `None` if the path needs none.
 pub type Proven = Option<(UserCaller, Credential)>;
 
-/// Verifies a request to the origin, as far as its path demands it.
+/// Authenticates and authorizes a request to the origin, as far as its path demands.
 pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     let method = request.method();
     if !method::passes(method) {
@@ -116,8 +113,8 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     let (caller, credential) =
         authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
     if credential.is_cookie() {
-        // Most requests are of the application's own pages, and the second question reads all
-        // headers.
+        // Checked second, because it reads all headers: most requests come from the application's
+        // own pages and pass the first check.
         let refused = credentials::refuse_cross_origin(cx, request);
         refused.or_else(|error| {
             if credentials::may_change(request, method, request.query()) {
@@ -131,9 +128,8 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     Ok(Some((user, credential.clone())))
 }
 
-/// The answer to a page that was opened with a token in its URL: from now on the browser shows a
-/// session in its place, and neither the address bar nor the history has the token. `None` where
-/// the request is no such one.
+/// The answer to a page that was opened with a token in its URL: a redirect that sets a session
+/// cookie and removes the token from the address bar and the history. `None` for any other request.
 pub fn begin_session(
     cx: &Cx,
     request: &dyn Inbound,
@@ -152,7 +148,7 @@ pub fn begin_session(
     Ok(Some(Response::empty(303).with("location", location).with(name, value)))
 }
 
-/// The same for a request of a dialect's own route, whose caller is known already.
+/// Authorizes a request of a dialect's own route, whose caller is already authenticated.
 pub async fn judge_known<'c>(
     cx: &Cx,
     request: &dyn Inbound,
@@ -161,7 +157,7 @@ pub async fn judge_known<'c>(
     may_pass(cx, caller, request, &demand(cx, request)?).await
 }
 
-/// The user who calls, if they have what is demanded.
+/// The user who calls, if the rules let them pass.
 async fn may_pass<'c>(
     cx: &Cx,
     caller: &'c Caller,
@@ -173,12 +169,12 @@ async fn may_pass<'c>(
     caller.user()
 }
 
-/// A request, as the log tells it.
+/// The method and path, as they are logged.
 fn told(request: &dyn Inbound) -> String {
     format!("{} {}", redaction::method(request.method()), redaction::path(request.path()))
 }
 
-/// A request that was judged, as the origin gets it, with the assertion of who calls.
+/// The request for the origin, after it was authorized, with the signed assertion of the caller.
 pub async fn pass(
     cx: &Cx,
     origin: &Origin,
@@ -194,7 +190,7 @@ pub async fn pass(
     Ok(forward)
 }
 
-/// What a preflight may say to an origin. A browser sends nothing else with it.
+/// The headers of a preflight that are forwarded. A browser sends no others.
 const OF_PREFLIGHTS: [&str; 12] = [
     "accept",
     "accept-encoding",
@@ -210,11 +206,11 @@ const OF_PREFLIGHTS: [&str; 12] = [
     "user-agent",
 ];
 
-/// A preflight, as the origin gets it. Browsers send none of them with a credential, so it passes
-/// without one, also where rules demand somebody; but only if they let the method pass that it asks
-/// for. It carries no body and no header by which it could be anything else than a question. Some
-/// applications run a page whatever the method, so its answer comes back without a body, and only
-/// with what a browser reads (`cors::is_of_answer`): else anybody could read any page by OPTIONS.
+/// The preflight for the origin. Browsers send preflights without a credential, so it passes even
+/// if rules demand a caller, but only if the rules allow the method that it asks for. It has no
+/// body, and no headers that could make it more than a question. Some applications run a page
+/// whatever the method is. So the answer is forwarded without its body and only with what a browser
+/// reads (`cors::is_of_answer`); otherwise anybody could read any page by OPTIONS.
 pub fn pass_preflight(
     cx: &Cx,
     origin: &Origin,
@@ -236,7 +232,7 @@ pub fn pass_preflight(
     {
         Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
         Demand::Rules(rules) => {
-            // What is denied to everybody is denied to whoever asks about it.
+            // A rule that refuses everybody also refuses the preflight.
             if let Some(rule) = rules.iter().find(|rule| rule.deny && rule.needs.is_empty()) {
                 return Err(Refusal::ByRule { rule: rule.number, member: "deny" }.into());
             }
@@ -251,12 +247,12 @@ pub fn pass_preflight(
     Ok(Forward { has_body: false, is_preflight: true, ..forward })
 }
 
-/// Whether a method copies nothing anywhere. Most requests have one of these.
+/// Whether `Destination` has no meaning for the method. Most requests use one of these methods.
 fn is_of_reading(method: &str) -> bool {
     matches!(method, "GET" | "HEAD")
 }
 
-/// What the rules demand of a request, and of the place where it copies or moves something to.
+/// What the rules demand of a request, and of the destination of a copy or move.
 fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
     let (rules, method, authority) = (&cx.config.rules, request.method(), authority(request));
     let matched = match_rules(rules, method, authority, request.path(), request.query())?;
@@ -274,7 +270,8 @@ fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
     })
 }
 
-/// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
+/// The request for the origin. `proven` is the caller and their credential; `None` if none was
+/// needed.
 fn forward(
     cx: &Cx,
     origin: &Origin,
@@ -357,7 +354,7 @@ fn passed_headers(
     request.headers().into_iter().filter(|(name, _)| stays(name)).filter_map(cleaned).collect()
 }
 
-/// Whether the header's name is one between neighbours, so that it ends here on the way back, too.
+/// Whether a header of the origin's answer is only for this connection and must not be forwarded.
 #[must_use]
 pub fn is_hop_by_hop(name: &str) -> bool {
     name != "content-length" && HOP_BY_HOP.contains(&name)
@@ -369,9 +366,9 @@ fn is_upgrade(request: &dyn Inbound) -> bool {
         .is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// A cookie header without what is a credential; `None` where nothing is left. The application's
-/// own stay as they were sent. A header that was sent twice arrives joined by a comma, which a
-/// value may have too.
+/// A cookie header without credentials; `None` if nothing remains. The application's cookies are
+/// unchanged. A header that was sent twice arrives joined by a comma, but a value may also contain
+/// commas.
 fn without_cookies(cx: &Cx, header: &str) -> Option<String> {
     let is_credential = |name: &str, value: &str| {
         session_cookie::is_ours(name)
@@ -383,13 +380,13 @@ fn without_cookies(cx: &Cx, header: &str) -> Option<String> {
         !is_credential(name.trim(), value.trim())
     };
     let others = |pair: &str| {
-        pair.split(',').filter(is_other).collect::<Vec<_>>().join(",").trim().to_owned()
+        let parts: Vec<_> = pair.split(',').filter(is_other).collect();
+        parts.join(",").trim().to_owned()
     };
     let pairs: Vec<_> = header.split(';').map(others).filter(|pair| !pair.is_empty()).collect();
     Some(pairs.join("; ")).filter(|text| !text.is_empty())
 }
 
-/// A URL whose query has no tokens.
 fn clean_url(cx: &Cx, url: &str, credential: Option<&Credential>) -> String {
     let Some((begin, query)) = url.split_once('?') else { return url.to_owned() };
     match without_tokens(cx, query, credential) {

@@ -1,5 +1,5 @@
-//! The HTTP dialects, side by side, and the way of one request through them: dialect → route →
-//! access → handler → envelope.
+//! The HTTP side of Postern. A request goes from dialect to route, access check, handler and
+//! envelope.
 //!
 //! Dialects never import each other.
 
@@ -45,17 +45,18 @@ use crate::api::http::server_timing;
 use crate::api::http::session_cookie;
 use crate::api::refusals::{Refused, Status};
 
-/// The header that names what a read must at least have seen, and what a write wrote.
+/// A write answers with this header. A read that sends it back sees at least that write.
 const BOOKMARK: &str = "x-postern-bookmark";
 
-/// The header of an answer that relies on copies, because D1 did not answer in time.
+/// The header of an answer that relies on copies because D1 did not answer in time; its value is
+/// their age.
 const STALE: &str = "x-postern-stale";
 
-/// The header that says in one word why somebody was refused, whatever the words of the dialect.
+/// The header with the reason of a refusal, one word that is the same in every dialect.
 const REASON: &str = "x-postern-reason";
 
-/// Answers a request, or says how it goes on to the origin. It never fails: failures are answers
-/// too.
+/// Answers a request, or says how it is forwarded to the origin. It never fails: failures are
+/// answers, too.
 pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     cx.memory.counters.begin(cx.now);
     if let Some(response) = preflight(cx, request) {
@@ -69,10 +70,9 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     handled
 }
 
-/// The class of what went on to the origin, whose status is the origin's.
+/// The class of forwarded requests, whose status the origin decides.
 const PASSED: &str = "passed";
 
-/// The class of a status.
 fn class(status: u16) -> &'static str {
     match status {
         ..300 => "2xx",
@@ -82,7 +82,7 @@ fn class(status: u16) -> &'static str {
     }
 }
 
-/// The word for a dialect in the log and in counters.
+/// The dialect's name in the log and in counters.
 fn name(cx: &Cx, dialect: Option<&Dialect>) -> &'static str {
     match dialect {
         Some(dialect) => dialect.name,
@@ -91,7 +91,7 @@ fn name(cx: &Cx, dialect: Option<&Dialect>) -> &'static str {
     }
 }
 
-/// The word for the gateway.
+/// The gateway's name in the log and in counters.
 const GATEWAY: &str = "gateway";
 
 async fn handle_in(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Handled {
@@ -122,7 +122,7 @@ async fn handle_in(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) ->
     }
 }
 
-/// Tells an administrator where the time went.
+/// Adds `Server-Timing` for administrators.
 fn timed(cx: &Cx, dialect: Option<&Dialect>, response: Response) -> Response {
     match server_timing::of(cx)
         .filter(|_| dialect.is_some_and(|dialect| dialect.name == v1::DIALECT.name))
@@ -132,7 +132,7 @@ fn timed(cx: &Cx, dialect: Option<&Dialect>, response: Response) -> Response {
     }
 }
 
-/// Counts a decision, where the deployment has a place for that.
+/// Records a decision for analytics, if the deployment has a dataset.
 fn note_decision(cx: &Cx, dialect: &'static str, refused: Option<&Error>) {
     let (Some(decisions), Some(kind)) = (&cx.decisions, cx.noted.decision()) else { return };
     let Answers { yes, no } = cx.noted.answers();
@@ -162,17 +162,17 @@ fn note_decision(cx: &Cx, dialect: &'static str, refused: Option<&Error>) {
     });
 }
 
-/// Answers a request that the origin did not.
+/// The answer if the origin failed.
 pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response {
     fail(cx, answering(cx, request), request, error)
 }
 
-/// The dialect that answers a request; `None` where the gateway does, or nobody.
+/// The dialect that answers a request; `None` for the gateway and for unknown paths.
 fn answering(cx: &Cx, request: &dyn Inbound) -> Option<&'static Dialect> {
     dialects::answering(&cx.config, console_host::has_gateway(cx, request), request.path())
 }
 
-/// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
+/// Answers a request if the deployment lacks its secrets: every caller is refused.
 #[must_use]
 pub fn refuse(
     log: &dyn Log,
@@ -194,13 +194,13 @@ pub fn refuse(
     finish(request, request_id, None, response)
 }
 
-/// Answers a request that cannot even be read.
+/// Answers a request that cannot be parsed.
 #[must_use]
 pub fn unreadable(request_id: &str, error: &Error) -> Response {
     with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id, false)
 }
 
-/// A request that is refused with the status of the error.
+/// A refusal with the status of its error.
 fn refused<'r>(request: &'r dyn Inbound, dialect: &'static str) -> Refused<'r> {
     Refused { method: request.method(), path: request.path(), dialect, ..Refused::default() }
 }
@@ -242,15 +242,15 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     if dialect.refuses_undeclared {
         refuse_undeclared(cx, dialect, &call).await?;
     } else {
-        // A warning that cannot be made is no reason to refuse the request.
+        // A failed search for names to warn of must not fail the request.
         let undeclared = parameters::undeclared(cx, dialect, route, request, &query).await;
         call.ignored.borrow_mut().extend(undeclared.unwrap_or_default());
     }
     (route.handler)(cx, &call).await.map(Handled::Answered)
 }
 
-/// Refuses what the handler would not read. The handler itself refuses members of its body, since
-/// it reads them as the route declares them.
+/// Refuses parameters and bodies that the route does not declare. Undeclared members of a declared
+/// body are refused by the handler, when it reads them.
 async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Result<()> {
     parameters::refuse_doubled(call.query)?;
     let undeclared =
@@ -261,12 +261,12 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
     }
 }
 
-/// What no dialect owns: the origin's, where there is one.
+/// A path of no dialect: forwarded to the origin, if there is one.
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match gateway::origin(cx, request)? {
         Some(origin) => {
             cx.noted.decides(Some(GATEWAY));
-            // Where Postern answers preflights, it answers all of them that it allows.
+            // If CORS_ORIGINS is set, Postern has already answered the preflights that it allows.
             if let Some(asked) =
                 cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten()
             {
@@ -288,7 +288,7 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     }
 }
 
-/// The origin, where it answers a dialect's route.
+/// The origin that answers this route of a dialect, if ORIGIN_NODES=1 says so.
 fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
     if route.may_be_of_origin && cx.config.origins.takes_nodes {
         gateway::origin(cx, request)
@@ -297,7 +297,8 @@ fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Opt
     }
 }
 
-/// Whether the gateway keeps a path from the origin, which may read it as one of ours.
+/// Whether the gateway refuses to forward a path because an origin could read it as one of
+/// Postern's own.
 fn is_own_path(config: &Config, path: &str) -> Result<bool> {
     if dialects::answering(config, !config.origins.is_empty(), path).is_some() {
         return Ok(true);
@@ -308,8 +309,8 @@ fn is_own_path(config: &Config, path: &str) -> Result<bool> {
     }
 }
 
-/// Whether a request that went on to the origin before, and has opened a stream, would go on now
-/// for the same `holder`. The context is one of a recheck.
+/// Whether an open stream may continue: whether its request would still pass, with the same
+/// `holder`. The context must be one for rechecks.
 pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool {
     match caller_now(cx, request).await {
         Ok(Some(caller)) => Authority::of(&caller, cx.now, 0).holder() == holder,
@@ -323,7 +324,7 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
     }
 }
 
-/// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
+/// The caller of a forwarded request, authorized as in [`answer`].
 async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>> {
     let Some(dialect) = answering(cx, request) else {
         if gateway::origin(cx, request)?.is_none() {
@@ -340,10 +341,10 @@ async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>
     gateway::judge_known(cx, request, caller).await.cloned().map(Some)
 }
 
-/// With a bookmark that Postern has given, D1's primary is read, which has at least what the
-/// bookmark names. It counts before anybody is authenticated, so that a token is refused with the
-/// bookmark of its revocation. Any other text is ignored, so that nobody can make Postern read D1
-/// each time.
+/// A request with a bookmark that Postern issued reads D1's primary, which contains at least the
+/// write of the bookmark. This happens before authentication, so that a revoked token is refused to
+/// a caller who sends the bookmark of the revocation. Other texts are ignored: otherwise anybody
+/// could force reads of D1.
 fn read_bookmark(cx: &Cx, request: &dyn Inbound) {
     let Some(marked) = request.header(BOOKMARK) else { return };
     if cx.config.master_keys.bookmark_of(&marked).is_some() {
@@ -351,7 +352,7 @@ fn read_bookmark(cx: &Cx, request: &dyn Inbound) {
     }
 }
 
-/// Who was let in, and by what.
+/// The result of the access check.
 #[derive(Default)]
 struct Admitted {
     caller: Option<Caller>,
@@ -360,7 +361,8 @@ struct Admitted {
     credential: Option<Credential>,
 }
 
-/// Who calls, where the route wants to know; looked at before the body is, but for a signed call.
+/// Authenticates the caller, if the route demands one, before the body is read. Only a signed call
+/// needs the body first.
 async fn admit(
     cx: &Cx,
     dialect: &Dialect,
@@ -402,7 +404,7 @@ async fn admit(
     Ok(Admitted { caller: Some(caller), credential: Some(credential), ..Admitted::default() })
 }
 
-/// An application that signed its call. Only the body that it signed is read further on.
+/// Authenticates an application that signed its call. The handler then reads the signed body only.
 async fn admit_application(
     cx: &Cx,
     route: &Route,
@@ -416,9 +418,8 @@ async fn admit_application(
     Ok(Admitted { application: Some(application), signed_body: Some(body), ..Admitted::default() })
 }
 
-/// Whether an error is a refusal, which the operator is to see. What a caller has only written
-/// wrongly, or what is not there, is none; but a gateway or a proxy lets nothing pass that has any
-/// error.
+/// Whether the operator should see an error as a refusal. Malformed requests and unknown paths are
+/// not refusals, except at the gateway and for proxies: there every error stops a client's request.
 fn is_refusal(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> bool {
     let stands_in_front = || match dialect {
         Some(dialect) => dialects::find_in(dialect, request.method(), request.path())
@@ -428,7 +429,7 @@ fn is_refusal(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: 
     matches!(message::status(error), 401 | 403 | 429 | 500..) || stands_in_front()
 }
 
-/// Lets the operator see a refusal that was answered with this status.
+/// Records a refusal that was answered with this status.
 fn refuse_as(
     cx: &Cx,
     dialect: Option<&Dialect>,
@@ -443,12 +444,12 @@ fn refuse_as(
     }
 }
 
-/// The header that says how many seconds old the copies are that the answer relies on.
+/// The header with the age, in seconds, of the copies that the answer relies on.
 fn stale(cx: &Cx) -> Option<Header> {
     cx.stale_by.get().map(|age| (STALE, Millis::seconds(age).to_string().into()))
 }
 
-/// The header that takes a session back that is over.
+/// The header that deletes the cookie of an ended session.
 fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
     cx.ended_session.get().map(|ended| match ended {
         EndedSession::OfGateway(cookie) => session_cookie::take_back(cx, cookie),
@@ -456,8 +457,8 @@ fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
     })
 }
 
-/// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a
-/// page that says what to do.
+/// The answer to a browser that opened a page of the origin: a redirect to the sign-in, or a page
+/// that says what to do.
 fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
     if !console_host::has_gateway(cx, request) || !navigation::is_answered_by_a_page(request) {
         return None;
@@ -480,7 +481,7 @@ fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response>
     Some(to_login.unwrap_or_else(page))
 }
 
-/// A failure, in the words of the dialect. The operator sees it where it is a refusal.
+/// A failure in the words of the dialect. A refusal is recorded for the operator.
 fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
     let response = failed(cx, dialect, request, error);
     refuse_as(cx, dialect, request, error, response.status);
@@ -518,7 +519,7 @@ fn failed(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Err
     )
 }
 
-/// A failure in the dialect's envelope, with the headers that HTTP wants in any.
+/// A failure in the dialect's envelope, with the headers that HTTP requires in every dialect.
 fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
     with_headers_of(error, false, (dialect.failure)(error, now))
 }
@@ -589,19 +590,21 @@ fn finish(
     })
 }
 
-/// What every answer of Postern's own has, unless its handler says otherwise.
+/// Headers of every answer of Postern itself, unless the handler sets them.
 const STANDARD_HEADERS: [(&str, &str); 2] =
     [("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
 
-/// What an answer has besides that a browser may show as a page: it loads nothing, is framed
-/// nowhere, and tells nobody its URL, which may hold a token. JSON with `nosniff` is never a page,
-/// and each header costs a warm verification about one hundredth of its time.
+/// Further headers of answers that a browser could show as a page: it loads nothing, may not be
+/// framed, and sends its URL, which may contain a token, to nobody. JSON with `nosniff` is never
+/// shown as a page, so it does not get them: each header costs a warm verification about one
+/// hundredth of its time.
 const OF_PAGES: [(&str, &str); 2] = [
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("referrer-policy", "no-referrer"),
 ];
 
-/// A year, as RFC 6797 shows it. Only over https: there, no one on the way can have added it.
+/// One year, as in the example of RFC 6797. Browsers accept it only over https, where nobody on the
+/// way can have added it.
 const ONLY_HTTPS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
 fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) -> Response {
@@ -619,7 +622,7 @@ fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) 
     response
 }
 
-/// The answer to a browser that asks whether a page of a listed origin may call.
+/// The answer to a preflight from a listed origin.
 fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     cors::allowed_origin(cx, request)?;
     let asked = Preflight::of(request)?;

@@ -1,7 +1,7 @@
-//! A refusal, as the operator sees it: one line of the log, which is one JSON text, and a count.
+//! Refusals for the operator: a log line, which is one JSON text, and a counter.
 //!
-//! A line holds no credential. It has no query, no header but the request's id, and nothing of a
-//! body; and of a path, no segment that looks like a token. Each member is bounded.
+//! A line contains no credential. It has no query, no header except the request's id, and nothing
+//! of a body. Path segments that look like tokens are hidden. The length of each member is bounded.
 
 use serde::Serialize;
 
@@ -13,40 +13,38 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Refusal};
 use crate::ports::Log;
 
-/// The longest id that a client gives a request.
+/// The longest request id of a client that is logged, in characters.
 const MAX_REQUEST_ID: usize = 64;
-/// The longest text about a fault.
+/// The longest text about a fault, in characters.
 const MAX_FAULT: usize = 400;
 
-/// Which request was refused.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refused<'a> {
-    /// Its method, or the operation that another Worker called.
+    /// The method, or the operation that another Worker called.
     pub method: &'a str,
-    /// Its path; empty where another Worker called.
+    /// The path; empty if another Worker called.
     pub path: &'a str,
-    /// The name of the dialect that answers, `gateway` or `gate`.
+    /// The name of the dialect, `gateway` or `gate`.
     pub dialect: &'static str,
-    /// The status of the answer.
     pub status: Status,
-    /// Whether it is a look at a stream that is open.
+    /// Whether this is a recheck of an open stream.
     pub is_recheck: bool,
 }
 
-/// The status of an answer to a refusal. The default is the error's own.
+/// The status with which a refusal was answered.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Status {
-    /// The one that every dialect has for the error.
+    /// The status of the error, the same in every dialect.
     #[default]
     OfError,
-    /// Another one, as where a browser is sent to sign in.
+    /// Another status, for example a redirect to the sign-in.
     Answered(u16),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
-    /// What Workers Logs shows of a line that is folded up.
+    /// The text that Workers Logs shows of a collapsed line.
     message: &'a str,
     time: &'a str,
     request_id: &'a str,
@@ -76,7 +74,7 @@ struct Line<'a> {
     fault: Option<String>,
 }
 
-/// Logs and counts a refusal. `request` is `None` where another Worker called.
+/// Logs and counts a refusal. `request` is `None` if another Worker called.
 pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Refused<'_>) {
     cx.memory.refusals.note(error.word(), refused.dialect, cx.now);
     let rule = if let Error::Forbidden(Refusal::ByRule { rule, .. }) = error {
@@ -97,7 +95,7 @@ pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Ref
     line.write(&*cx.log, &cx.request_id, cx.now, error);
 }
 
-/// Logs the refusal of a request that got no context, since the deployment lacks its secrets.
+/// Logs the refusal of a request when the deployment lacks its secrets.
 pub fn note_without_context(
     log: &dyn Log,
     request_id: &str,
@@ -142,7 +140,7 @@ impl Line<'_> {
     }
 }
 
-/// What a proxy asks about: a method and a path.
+/// The method and path that a proxy asked about.
 fn about(what: &str) -> String {
     match what.split_once(' ') {
         Some((method, path)) => format!("{} {}", redaction::method(method), redaction::path(path)),
@@ -150,17 +148,17 @@ fn about(what: &str) -> String {
     }
 }
 
-/// The two letters of the country that the platform tells, or its word for Tor and for what it does
-/// not know.
+/// The two-character country code of the platform, which also has codes for Tor and for unknown
+/// countries.
 fn country(request: &dyn Inbound) -> Option<String> {
     request.country().filter(|country| {
         country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
-/// The id that the client gave its request, where answers say it in place of Postern's own. Clients
-/// name requests by UUIDs, as Postern names tokens; one that the request also shows as a credential
-/// is hidden.
+/// The request id that the client sent, if answers echo it in place of Postern's own. Clients use
+/// UUIDs as request ids, and Postern's opaque tokens are UUIDs, too. So an id that the request also
+/// shows as a credential is hidden.
 fn client_request_id(request: &dyn Inbound) -> Option<String> {
     let id = authzen::request_id(request)?;
     let is_plain = id.len() <= MAX_REQUEST_ID

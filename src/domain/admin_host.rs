@@ -1,25 +1,25 @@
-//! `ADMIN_HOST`: the host that the console has for itself, apart from the application.
+//! `ADMIN_HOST`: the host of the console. No application is served on it.
 
 use crate::domain::origin::{host_of, read_host};
 
-/// A host, with a port or without one.
+/// A host with an optional port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminHost {
-    /// In lower case, without a dot at its end.
+    /// In lower case, without a final dot.
     host: String,
-    /// `None` stands for every port: cookies know no ports, so each port of a host without one is
-    /// the console's.
+    /// `None` means every port. Cookies are not separated by port, so all ports of the host must
+    /// then belong to the console.
     port: Option<u16>,
 }
 
 impl AdminHost {
-    /// Reads `admin.example.com` or `127.0.0.1:8787`; the error is the phrase that follows the
+    /// Reads `admin.example.com` or `127.0.0.1:8787`. The error is a phrase to put after the
     /// variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "must be a host like admin.example.com or 127.0.0.1:8787, in ASCII (xn--…), without \
-                 https:// and without a path, not {text:?}"
+                "must be a host like admin.example.com or 127.0.0.1:8787, in ASCII (xn--…), \
+                 without https:// and without a path, not {text:?}"
             )
         };
         let (host, port) = split(text);
@@ -29,8 +29,8 @@ impl AdminHost {
         Ok(Self { host, port: port.transpose()? })
     }
 
-    /// Whether a request to this web origin (`https://host:port`) is a request to the host. Letter
-    /// case, a dot at the end and the usual port of the scheme make no difference.
+    /// Whether a web origin (`https://host:port`) is this host. Letter case, a final dot and the
+    /// default port of the scheme make no difference.
     #[must_use]
     pub fn is(&self, origin: &str) -> bool {
         let (scheme, authority) = origin.split_once("://").unwrap_or_default();
@@ -40,7 +40,8 @@ impl AdminHost {
         host_of(host) == self.host && self.port.is_none_or(|own| port == Some(own))
     }
 
-    /// The web origin of the host, for a browser that is at another origin of the deployment.
+    /// The web origin of this host, for a browser that is at another origin of the deployment. It
+    /// has the scheme of that origin, and its port unless this host names one.
     #[must_use]
     pub fn origin_from(&self, other: &str) -> String {
         let (scheme, authority) = other.split_once("://").unwrap_or(("https", ""));
@@ -50,7 +51,7 @@ impl AdminHost {
         format!("{scheme}://{}{port}", self.host)
     }
 
-    /// Whether all requests to this name of a host, whatever their port, are requests to the host.
+    /// Whether this host owns every port of the given host name.
     #[must_use]
     pub fn is_all_of(&self, host: &str) -> bool {
         self.port.is_none() && self.host == host_of(host)
@@ -64,7 +65,7 @@ impl std::fmt::Display for AdminHost {
     }
 }
 
-/// The host and the digits of the port. An address of IPv6 stands in brackets.
+/// The host and the digits of the port. An IPv6 address is in brackets.
 fn split(authority: &str) -> (&str, Option<&str>) {
     let end = authority.find(']').map_or(0, |at| at + 1);
     match authority.get(end..).and_then(|rest| rest.find(':')) {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_there_keeps_the_scheme_and_the_port() {
+    fn the_origin_of_the_console_keeps_the_scheme_and_the_port() {
         let from = |text: &str, other: &str| host(text).origin_from(other);
         assert_eq!(from("admin.test", "https://app.test"), "https://admin.test");
         assert_eq!(from("admin.test", "http://app.test:8787"), "http://admin.test:8787");
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused_with_what_is_one() {
+    fn a_wrong_host_is_refused_with_an_example_of_a_right_one() {
         for wrong in [
             "https://admin.example.com",
             "admin.example.com/",

@@ -1,5 +1,6 @@
 //! The assertion that the gateway sends to the origin: a short-lived JSON Web Token, signed by
-//! Postern, that says who calls. An origin that checks it can tell Postern's requests from others.
+//! Postern, that names the caller. By checking it, an origin can tell Postern's requests from
+//! others.
 
 use std::fmt;
 
@@ -12,32 +13,31 @@ use crate::domain::secret::{Secret, hmac_sha256, sha256};
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Curve;
 
-/// How many seconds an assertion is valid.
+/// The time for which an assertion is valid, in seconds.
 pub const LIFETIME_S: i64 = 60;
-/// The shortest shared secret, in bytes (RFC 7518, 3.2).
+/// The shortest shared secret, in bytes (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
-/// The `typ` of the header, so that an assertion is never taken for another kind of token.
+/// The `typ` of the header. It keeps an assertion from being accepted as another kind of token.
 const TYPE: &str = "postern+jwt";
 
 /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`.
 #[derive(Debug)]
 pub struct AssertionKeys {
-    /// What signs.
+    /// Signs new assertions.
     pub current: AssertionKey,
-    /// What signed before. Its public half is still published; it signs nothing.
+    /// Signed earlier assertions, and signs nothing now. Its public half is still published.
     pub previous: Option<AssertionKey>,
 }
 
-/// A key that signs assertions.
 #[derive(Debug)]
 pub enum AssertionKey {
-    /// Signs with HS256; the origin has the same secret.
+    /// Signs with HS256. The origin has the same secret.
     Shared(Secret),
-    /// Signs with ES256; the origin fetches the public half.
+    /// Signs with ES256. The origin fetches the public half.
     Private(PrivateKey),
 }
 
-/// A private key on P-256. The parts are base64url, as a JWK has them.
+/// A private key on P-256. Its parts are base64url, as in a JWK.
 pub struct PrivateKey {
     x: String,
     y: String,
@@ -45,12 +45,12 @@ pub struct PrivateKey {
     id: String,
 }
 
-/// What an assertion says, but for the times.
+/// The claims of an assertion, without `iat` and `exp`.
 pub struct Claims(Map<String, Value>);
 
 impl AssertionKey {
-    /// Reads a private JWK, or takes any other text as a shared secret. The error is the phrase
-    /// that follows the variable's name.
+    /// Reads a private JWK. Any other text is a shared secret. The error is a phrase to put after
+    /// the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with('{') {
@@ -67,7 +67,7 @@ impl AssertionKey {
         Ok(Self::Shared(Secret::new(text)))
     }
 
-    /// The header and the claims of an assertion that is made at `now`, as they are signed.
+    /// The header and claims of an assertion made at `now`, in the form that is signed.
     #[must_use]
     pub fn text_to_sign(&self, claims: &Claims, now: Millis) -> String {
         let header = match self {
@@ -82,20 +82,21 @@ impl AssertionKey {
     }
 }
 
-/// The assertion of a signed text.
+/// Joins the signed text and its signature into an assertion.
 #[must_use]
 pub fn compact(signed_text: &str, signature: &[u8]) -> String {
     format!("{signed_text}.{}", Base64UrlUnpadded::encode_string(signature))
 }
 
-/// The signature of HS256.
+/// Signs with HS256.
 #[must_use]
 pub fn sign_shared(secret: &Secret, text: &str) -> [u8; 32] {
     hmac_sha256(secret.expose(), text.as_bytes())
 }
 
 impl AssertionKeys {
-    /// The JWK Set with the public halves (RFC 7517, 5); `None` where no key has one.
+    /// The public keys as members of a JWK Set (RFC 7517, section 5). `None` if all keys are shared
+    /// secrets.
     #[must_use]
     pub fn published(&self) -> Option<Vec<Map<String, Value>>> {
         let keys = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
@@ -133,14 +134,14 @@ impl PrivateKey {
         Ok(Self { x: x.to_owned(), y: y.to_owned(), d, id })
     }
 
-    /// The members of the private JWK that the platform imports, by name.
+    /// The members of the private JWK, for import by the platform.
     #[must_use]
     pub fn members(&self) -> [(&'static str, &str); 5] {
         let d = self.d.expose_text().unwrap_or_default();
         [("kty", "EC"), ("crv", Curve::P256.name()), ("x", &self.x), ("y", &self.y), ("d", d)]
     }
 
-    /// Which key it is: the thumbprint of its public half.
+    /// The thumbprint of the public half, which is also its `kid`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -160,8 +161,8 @@ impl PrivateKey {
     }
 }
 
-/// The thumbprint of a public key on P-256 (RFC 7638, 3): its required members, in the order of
-/// their names. Both coordinates are base64url, which needs no escapes.
+/// The thumbprint of a public key on P-256 (RFC 7638, section 3). It covers the required members in
+/// the order of their names. Base64url coordinates need no escapes.
 fn thumbprint(x: &str, y: &str) -> String {
     let text = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
     Base64UrlUnpadded::encode_string(&sha256(text.as_bytes()))
@@ -174,8 +175,8 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl Claims {
-    /// What Postern at `issuer` tells the origin at `audience` about a user, and about the token
-    /// app whose token they showed.
+    /// The claims that Postern, as `issuer`, makes for the origin, as `audience`. `app` is the
+    /// token app of the caller's token.
     #[must_use]
     pub fn of(issuer: &str, audience: &str, user: &User, app: Option<&str>) -> Self {
         let profile = &user.profile;
@@ -200,7 +201,7 @@ impl Claims {
         )
     }
 
-    /// A digest of everything that they say.
+    /// A digest of all claims.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         sha256(json!(self.0).to_string().as_bytes())
@@ -256,7 +257,7 @@ mod tests {
         let keys = AssertionKeys { current: key(), previous: Some(key()) };
         let published = json!(keys.published().unwrap()).to_string();
         assert!(!published.contains("870MB6") && !format!("{keys:?}").contains("870MB6"));
-        // Computed with jose 6: `calculateJwkThumbprint`.
+        // The thumbprint was computed with jose 6, by `calculateJwkThumbprint`.
         assert!(
             published.contains(r#""kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s""#),
             "{published}"

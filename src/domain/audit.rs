@@ -1,80 +1,69 @@
-//! The audit trail: who did what, from where, and what it was before and after. Secrets are left
-//! out by whoever builds `before` and `after`.
+//! The audit trail: who did what, from which address, with the state before and after. The code
+//! that builds `before` and `after` must leave secrets out.
 
 use serde_json::{Value, json};
 
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::time::Millis;
 
-/// Something that somebody did, about to be written down.
+/// An action that is about to be recorded in the audit trail.
 #[derive(Debug, Clone)]
 pub struct Deed {
-    /// Who.
     pub actor: Actor,
-    /// What, as `noun.verb`.
+    /// As `noun.verb`.
     pub action: &'static str,
-    /// To which user, token app … by name.
+    /// The name of the user, token app or other object of the action.
     pub target: String,
-    /// How it was; `None` where it was not.
+    /// The state before. `None` if the target did not exist.
     pub before: Option<Value>,
-    /// How it is; `None` where it is no more.
+    /// The state after. `None` if the target no longer exists.
     pub after: Option<Value>,
 }
 
-/// Who does something.
+/// The author of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// A user name; at a failed sign-in the one that was claimed; for what nobody asked for, a word
-    /// in brackets.
+    /// The user name. At a failed sign-in, the name that was claimed. For actions without a user, a
+    /// word in brackets.
     pub name: String,
-    /// The user's id, where there is a user.
+    /// `None` if there is no such user.
     pub id: Option<UserId>,
 }
 
-/// A deed, written down.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Ascending.
+    /// In ascending order.
     pub id: i64,
-    /// When.
     pub at: Millis,
-    /// Who.
     pub actor: Actor,
-    /// The client's address.
     pub address: Option<String>,
-    /// What.
     pub action: String,
-    /// To what.
     pub target: String,
-    /// How it was.
     pub before: Option<Value>,
-    /// How it is.
     pub after: Option<Value>,
-    /// The `x-request-id` of the answer.
+    /// The `x-request-id` of the response.
     pub request_id: String,
 }
 
 impl Deed {
-    /// Something that the actor did to the target. Whoever calls leaves secrets out of what it was
-    /// before and after.
+    /// Records an action on a target. Leave secrets out of the states that you add with
+    /// [`Self::before`] and [`Self::after`].
     #[must_use]
     pub fn new(actor: Actor, action: &'static str, target: impl Into<String>) -> Self {
         Self { actor, action, target: target.into(), before: None, after: None }
     }
 
-    /// How the target was.
     #[must_use]
     pub fn before(self, before: impl Into<Option<Value>>) -> Self {
         Self { before: before.into(), ..self }
     }
 
-    /// How the target is now.
     #[must_use]
     pub fn after(self, after: impl Into<Option<Value>>) -> Self {
         Self { after: after.into(), ..self }
     }
 
-    /// Notes that the secret of the target was replaced, with the ids of the old and the new one.
+    /// Records that the target's secret was replaced, with the ids of the old and the new secret.
     #[must_use]
     pub fn secret_changed(mut self, before: Option<&str>, after: Option<&str>) -> Self {
         insert(&mut self.before, "secret_id", json!(before));
@@ -82,7 +71,7 @@ impl Deed {
         self.noting("secret", "changed")
     }
 
-    /// Notes in a word what became of a member whose value is not written down.
+    /// Records in a word what happened to a member whose value is not recorded.
     #[must_use]
     pub fn noting(mut self, member: &str, word: &str) -> Self {
         insert(&mut self.after, member, json!(word));
@@ -97,19 +86,19 @@ fn insert(side: &mut Option<Value>, member: &str, value: Value) {
 }
 
 impl Actor {
-    /// Somebody who is no user: a word in brackets, which no user name is.
+    /// An author without a user account: a word in brackets. No user name can have this form.
     #[must_use]
     pub fn bracketed(name: &str) -> Self {
         Self { name: format!("[{name}]"), id: None }
     }
 
-    /// Nobody: the scheduled event.
+    /// The scheduled event.
     #[must_use]
     pub fn system() -> Self {
         Self::bracketed("scheduled")
     }
 
-    /// Somebody who could not prove to be anybody.
+    /// A user name that was claimed without proof, cut to 128 characters.
     #[must_use]
     pub fn claimed(name: &str) -> Self {
         Self { name: name.chars().take(128).collect(), id: None }

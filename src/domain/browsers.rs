@@ -1,20 +1,19 @@
-//! What the variables say about people who come with a browser: where they sign in and out, and
-//! where their credential is.
+//! The variables for users with a browser: where they sign in and out, and which headers and
+//! cookies carry their credentials.
 
 use crate::domain::method;
 use crate::domain::path_readings::as_sent;
 
-/// The variables that are about browsers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Browsers {
-    /// `LOGIN_URL`: where somebody who is not signed in is sent.
+    /// `LOGIN_URL`: where users who are not signed in are sent.
     pub login: Option<Login>,
-    /// `LOGOUT_URL`: where somebody is sent who has signed out.
+    /// `LOGOUT_URL`: where users are sent after they sign out.
     pub logout_url: Option<String>,
-    /// `PUBLIC_ORIGIN`: the origin at which browsers reach Postern, where it is another than that
-    /// of the requests.
+    /// `PUBLIC_ORIGIN`: the origin at which browsers reach Postern, if requests arrive with another
+    /// one.
     pub public_origin: Option<String>,
-    /// `SESSION_SAMESITE = none`: the session also counts in frames of other sites.
+    /// `SESSION_SAMESITE = none`: the session is also valid in frames of other sites.
     pub in_frames: bool,
     /// `TOKEN_HEADERS`, in lower case: headers that carry a token.
     pub token_headers: Vec<String>,
@@ -22,38 +21,37 @@ pub struct Browsers {
     pub token_cookies: Vec<String>,
 }
 
-/// In which cookie a browser shows a session of the gateway.
+/// The cookie in which a browser presents a session of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionCookie {
-    /// The one over plain http.
+    /// The cookie for plain http.
     Plain,
-    /// The one over https.
+    /// The cookie for https.
     Secure,
-    /// Two of that name over https. No other host can set one, so the browser kept one of them when
-    /// `SESSION_SAMESITE` was something else: one is partitioned, and one is not.
+    /// Two cookies of that name over https. Other hosts cannot set this cookie, so the browser has
+    /// one partitioned and one unpartitioned cookie: one of them is older than a change of
+    /// `SESSION_SAMESITE`.
     SecureTwice,
 }
 
-/// A session that a browser has shown and that is over.
+/// An ended session for which a browser still has a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedSession {
-    /// One of the gateway.
     OfGateway(SessionCookie),
-    /// One of the console.
     OfConsole,
 }
 
-/// Where somebody signs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// At a page of Postern's own, with a name and a password.
+    /// Postern's own page, with a user name and a password.
     Password,
-    /// At this URL, which is told where to return to.
+    /// An external page at this URL. It gets the address to return to.
     At(String),
 }
 
 impl Login {
-    /// `password`, or the URL of a page; the error is the phrase that follows the variable's name.
+    /// Reads `password` or the URL of a page. The error is a phrase to put after the variable's
+    /// name.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "password" {
             Ok(Self::Password)
@@ -63,7 +61,8 @@ impl Login {
     }
 }
 
-/// The URL of a page, for a header; the error is the phrase that follows the variable's name.
+/// Checks the URL of a page, which is sent in a header. The error is a phrase to put after the
+/// variable's name.
 pub fn page(text: &str) -> Result<String, String> {
     let rest =
         text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
@@ -75,18 +74,20 @@ pub fn page(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of a cookie (RFC 6265, 4.1.1); the error is the phrase that follows the variable's
-/// name.
+/// Checks the name of a cookie (RFC 6265, section 4.1.1). The error is a phrase to put after the
+/// variable's name.
 pub fn cookie_name(text: &str) -> Result<String, String> {
     if text.len() > 64 || !method::is_token(text) {
-        return Err("must list names of cookies, of 64 characters at most, without spaces, semicolons and commas".to_owned());
+        return Err("must list names of cookies, of 64 characters at most, \
+                    without spaces, semicolons and commas"
+            .to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// Where on this host a browser returns to: a path and its query. Anything that a browser may read
-/// as another host is the beginning of this one, also what becomes such a thing when a portal
-/// resolves the dots in it: the portal adds a token, and sends the browser there.
+/// The path and query on this host to which a browser returns. The result is `/` for everything
+/// that a browser could read as another host. That includes texts that become one when a portal
+/// resolves their dot segments, because the portal adds a token and redirects the browser there.
 #[must_use]
 pub fn return_to(text: &str) -> &str {
     let path = text.split(['?', '#']).next().unwrap_or_default();

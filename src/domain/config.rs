@@ -1,4 +1,4 @@
-//! The deployment's variables and secrets, read once an isolate.
+//! The variables and secrets of the deployment, read once per isolate.
 
 mod values;
 pub mod variables;
@@ -16,68 +16,69 @@ use crate::domain::origin::{self, Origins, Prefix, Rules};
 use crate::domain::secret::Secret;
 use crate::domain::staleness::Staleness;
 
-/// What `wrangler.toml` and the secrets say.
+/// The settings from `wrangler.toml` and the secrets.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
 pub struct Config {
     /// `MASTER_KEY` and `MASTER_KEY_PREVIOUS`.
     pub master_keys: MasterKeys,
-    /// `ADMIN_USERNAME`, `ADMIN_PASSWORD`: what creates the first administrator.
+    /// `ADMIN_USERNAME` and `ADMIN_PASSWORD`.
     pub first_administrator: FirstAdministrator,
-    /// `TOKEN_TTL_S`: how long opaque tokens live.
+    /// `TOKEN_TTL_S`: the lifetime of opaque tokens.
     pub token_ttl_s: i64,
-    /// `CLOCK_LEEWAY_S`: how far the clocks of issuers may differ.
+    /// `CLOCK_LEEWAY_S`: the tolerated difference to the clocks of issuers.
     pub clock_leeway_s: i64,
-    /// `STALENESS_S`: how old what an isolate remembers may be.
+    /// `STALENESS_S`: the greatest age of cached data.
     pub staleness: Staleness,
-    /// `STALE_IF_ERROR_S`: how old a copy may be while D1 does not answer.
+    /// `STALE_IF_ERROR_S`: the greatest age of a KV copy that is used while D1 does not answer.
     pub stale_if_error_s: i64,
     /// `MASK_SECRETS`: whether lists hide the secrets of token apps.
     pub mask_secrets: bool,
-    /// `MIN_SECRET_BYTES`: shorter shared secrets are refused.
+    /// `MIN_SECRET_BYTES`: the minimum length of shared secrets.
     pub min_secret_bytes: usize,
     /// `DIRECTORY`: whether ids in grants must be registered first (`strict`), or are references
     /// into other systems (`open`).
     pub strict_directory: bool,
     /// `DIALECTS`: the names of the documented dialects that are served.
     pub dialects: Vec<&'static str>,
-    /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
+    /// `CORS_ORIGINS`: origins whose pages may call. `*` is not allowed.
     pub cors_origins: Vec<String>,
-    /// `TRUSTED_PROXIES` and `CLIENT_ADDRESS_HEADER`: who is believed about the client's address.
+    /// `TRUSTED_PROXIES` and `CLIENT_ADDRESS_HEADER`: the proxies that may name the client's
+    /// address.
     pub trusted_proxies: TrustedProxies,
-    /// `VERDICT_MAX_AGE_S`: how long whoever asks may keep a verdict; 0 for not at all.
+    /// `VERDICT_MAX_AGE_S`: the time for which callers may cache a decision. 0 forbids it.
     pub verdict_max_age_s: i64,
-    /// `AUDIT_RETENTION_DAYS`: how long the audit trail is kept.
+    /// `AUDIT_RETENTION_DAYS`: the time for which the audit trail is kept.
     pub audit_retention_days: i64,
-    /// `SCIM_ADOPT`: whether provisioning takes over what it did not make.
+    /// `SCIM_ADOPT`: whether provisioning takes over users and groups that it did not make.
     pub scim_adopts: bool,
-    /// `LOGIN_URL` and its like: how people come in with a browser.
+    /// `LOGIN_URL` and the other variables for browsers.
     pub browsers: Browsers,
-    /// `ADMIN_HOST`: the host that the console has for itself.
+    /// `ADMIN_HOST`: the host of the console.
     pub admin_host: Option<AdminHost>,
-    /// `ORIGIN_URL` and `ORIGINS`: what is behind the gateway. Without any there is no gateway.
+    /// `ORIGIN_URL` and `ORIGINS`: the applications behind the gateway. Without any, the gateway is
+    /// off.
     pub origins: Origins,
-    /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, which proxies ask for also where there is no gateway.
+    /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`. Proxies can ask for their decisions even if the gateway
+    /// is off.
     pub rules: Rules,
-    /// Whether some rule looks at what a token says.
+    /// Whether some rule uses the claims of a token.
     pub rules_look_at_tokens: bool,
-    /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`; `None` where the origin is told
-    /// nothing signed.
+    /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`. `None` if the origin gets no
+    /// assertions.
     pub assertion_keys: Option<AssertionKeys>,
 }
 
-/// Who becomes the first administrator, by signing in.
+/// The credentials whose first sign-in creates the first administrator.
 #[derive(Debug)]
 pub struct FirstAdministrator {
-    /// The user name.
     pub username: Username,
-    /// The password.
     pub password: Secret,
 }
 
 impl Config {
-    /// Reads the variables. Null and an empty text count as absent. The error lists everything that
-    /// is wrong.
+    /// Reads the variables. Null and an empty text are treated as absent. The error lists all
+    /// problems.
     pub fn read(bindings: &Bindings) -> Result<Self, Vec<String>> {
         let mut reader = Reader { bindings, problems: variables::misspelled(bindings) };
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, MasterKey::parse));
@@ -148,8 +149,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The value of a variable, as its row in the table has it read. A problem is kept, and whoever
-    /// asks goes on with an empty value, so that all problems are found at once.
+    /// Reads a variable according to its row in the table. A problem is collected and an empty
+    /// value returned, so that one run finds all problems.
     fn read<T: Default>(
         &mut self,
         name: &str,
@@ -174,8 +175,8 @@ impl Reader<'_> {
         })
     }
 
-    /// The default counts beside any `STALE_IF_ERROR_S`, since there were deployments before
-    /// `STALENESS_S`.
+    /// The default of `STALENESS_S` is accepted with any `STALE_IF_ERROR_S`, because some
+    /// deployments are older than `STALENESS_S`.
     fn compare_staleness(&mut self, staleness_s: i64, stale_if_error_s: i64) {
         if self.bindings.contains_key("STALENESS_S")
             && stale_if_error_s > 0
@@ -207,7 +208,7 @@ impl Reader<'_> {
         Origins::new(list, url, timeout_s, takes_nodes)
     }
 
-    /// On the host of the console nothing goes to an application, so none can be there.
+    /// Nothing on the console's host goes to an application, so no application can be on it.
     fn admin_host(&mut self, browsers: &Browsers, origins: &Origins) -> Option<AdminHost> {
         let host = self.read("ADMIN_HOST", |kind, value| kind.text(value, AdminHost::parse))?;
         let is_of_application = !origins.is_empty() || browsers.login.is_some();
@@ -223,14 +224,14 @@ impl Reader<'_> {
         let other = if public { Some("PUBLIC_ORIGIN") } else { of_list().then_some("ORIGINS") };
         if let Some(other) = other {
             self.problems.push(format!(
-                "ADMIN_HOST must be another host than that of {other}: the console and the application \
-                 have one each"
+                "ADMIN_HOST must be another host than that of {other}: the console and the \
+                 application have one each"
             ));
         }
         Some(host)
     }
 
-    /// Rules are checked also where there is no gateway.
+    /// Checks the rules even if the gateway is off.
     fn rules(&mut self) -> Rules {
         Rules {
             public: self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse)),
@@ -239,7 +240,8 @@ impl Reader<'_> {
     }
 }
 
-/// An origin as browsers send it; the error is the phrase that follows the variable's name.
+/// Checks an origin in the form that browsers send. The error is a phrase to put after the
+/// variable's name.
 fn page_origin(text: &str) -> Result<String, String> {
     let host =
         text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
@@ -249,7 +251,7 @@ fn page_origin(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of a header; the error is the phrase that follows the variable's name.
+/// Checks the name of a header. The error is a phrase to put after the variable's name.
 fn header_name(text: &str) -> Result<String, String> {
     let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if text.len() > 64 || !text.bytes().all(is_of_names) {

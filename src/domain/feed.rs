@@ -1,70 +1,67 @@
-//! The change feed: what isolates hear of the database.
+//! The change feed, by which isolates learn of changes in the database.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Millis;
 
-/// One entry of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What changed.
     pub kind: ChangeKind,
-    /// Its name or id.
+    /// The name or id of what changed. [`ChangeKind`] describes it for each kind.
     pub key: String,
-    /// Ascending.
+    /// In ascending order.
     pub revision: i64,
-    /// When it was made.
     pub at: Millis,
 }
 
 impl Change {
-    /// Where it is in the feed.
+    /// The position of this entry in the feed.
     #[must_use]
     pub const fn place(&self) -> Place {
         Place { revision: self.revision, at: self.at }
     }
 }
 
-/// How far somebody has read the feed. Revisions are given anew where the database was set back, so
-/// the time of the entry tells whether it is still the one that was read.
+/// The position up to which the feed was read. Revisions are reused after the database was
+/// restored, so the time of the entry tells whether it is still the one that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The newest revision that was read.
     pub revision: i64,
-    /// The time of its entry.
+    /// The time of that entry.
     pub at: Millis,
 }
 
-/// What may change.
+/// The kind of data that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// A token app; the key is its name.
+    /// A token app. The key is its name.
     TokenApp,
-    /// A token app was deleted, beside [`Self::TokenApp`]; the key is its name. Its users belong to
-    /// none now, also where there is another app of that name later.
+    /// A token app was deleted. This comes in addition to [`Self::TokenApp`]. The key is its name.
+    /// The users of the app no longer belong to any app, even if another app gets that name later.
     DeletedTokenApp,
-    /// A user; the key is their id. Their sessions are to be forgotten too.
+    /// A user. The key is their id. Evicts their sessions, too.
     User,
-    /// A session; the key is its id.
+    /// A session. The key is its id.
     Session,
-    /// A service, its switch, or a grant on it to a department or group; the key is the service's
+    /// A service, its switch, or a grant on it to a department or group. The key is the service's
     /// id.
     Service,
-    /// A grant to a user; the key is the service's id, a slash, the user's.
+    /// A grant to a user. The key is the service's id, a slash, and the user's id.
     Grant,
-    /// The departments and groups of a user; the key is the user's id.
+    /// The departments and groups of a user. The key is the user's id.
     Membership,
-    /// An application, its token or what it is authorized to; the key is its access key.
+    /// An application, its token or its authorizations. The key is its access key.
     Application,
-    /// A key for machines; the key is its id. Those that it made are to be forgotten too.
+    /// A machine key. The key is its id. Evicts the keys that it made, too.
     Key,
-    /// Departments, groups, or so many grants that how anybody stands with any service may be
-    /// another; the key says nothing.
+    /// Departments, groups, or a change to so many grants that it evicts every standing. The key is
+    /// unused.
     Directory,
-    /// A name of a resource, or the names of the actions of a type; the key is the type, and of a
-    /// resource a slash and its id behind it.
+    /// A resource name, or the action names of a type. The key is the type. For a resource, a slash
+    /// and the resource's id follow.
     Name,
-    /// A token was revoked; the key is the whole revocation, as `Revocation::text` writes it.
+    /// A token was revoked. The key is the whole revocation, as `Revocation::text` writes it.
     Revocation,
 }
 
@@ -103,7 +100,7 @@ impl ChangeKind {
         }
     }
 
-    /// By its word; `None` for kinds that nothing is remembered of.
+    /// `None` for kinds that isolates do not cache.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

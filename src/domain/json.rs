@@ -1,8 +1,8 @@
-//! JSON from outside, read strictly: no duplicate members, no depth over 32, no trailing garbage,
-//! UTF-8 only.
+//! Strict reading of JSON from outside: UTF-8 only, without duplicate members, trailing garbage or
+//! deep nesting ([`MAX_DEPTH`]).
 //!
-//! `serde_json` alone lets the last of two equal members win, and two readers of one text may then
-//! see two different texts.
+//! `serde_json` alone keeps the last of two equal members. Two readers of the same text could then
+//! see different contents.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 32;
 
-/// Reads one JSON text; the error is a phrase for the caller.
+/// Reads one JSON text. The error is a phrase for the caller.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Strict { depth_left: MAX_DEPTH }
@@ -22,7 +22,7 @@ pub fn parse(text: &[u8]) -> Result<Value, String> {
     Ok(value)
 }
 
-/// Reads one JSON text that must be an object.
+/// Reads one JSON text, which must be an object.
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
     match parse(text)? {
         Value::Object(members) => Ok(members),
@@ -49,23 +49,22 @@ pub fn merge_patch(target: &mut Map<String, Value>, patch: Map<String, Value>) {
     }
 }
 
-/// How the phrase begins that says that a member is there twice.
+/// The beginning of the error for a duplicate member.
 const DOUBLED: &str = "duplicate member";
 
-/// Whether the phrase for an unreadable text says that a member is there twice.
+/// Whether an error of this module says that a member is duplicate.
 #[must_use]
 pub fn is_doubled(why: &str) -> bool {
     why.starts_with(DOUBLED)
 }
 
-/// The members of an object, in order: for few of them, which are read once, a list is cheaper than
-/// a map. Doubles are found at the end, in a sorted list of the names, so that however many there
-/// are, none has to be compared with all.
+/// The members of an object, in order. A list is cheaper than a map for a few members that are read
+/// once. Duplicate names are found by sorting once, so hostile input cannot cause quadratic work.
 #[derive(Debug)]
 pub struct Members(Vec<(String, Value)>);
 
 impl Members {
-    /// Reads one JSON text that must be an object, as strictly.
+    /// Reads one JSON text, which must be an object, with the same rules as [`parse`].
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let members = reader.deserialize_any(MembersVisitor).map_err(|error| error.to_string())?;
@@ -78,13 +77,12 @@ impl Members {
         }
     }
 
-    /// The value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// A value by a JSON Pointer (RFC 6901) that begins at the object.
+    /// Finds a value by a JSON Pointer (RFC 6901), which starts at the object.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<&Value> {
         let (first, rest) = pointer
@@ -96,7 +94,7 @@ impl Members {
         self.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
     }
 
-    /// About how much memory they take.
+    /// The approximate memory use in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let values: usize = self.0.iter().map(|(name, value)| name.len() + bytes_of(value)).sum();
@@ -109,13 +107,13 @@ impl Members {
     }
 }
 
-/// About how much memory a value takes beside itself.
+/// The approximate memory use of a value in bytes, without the `Value` itself.
 fn bytes_of(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(|item| size_of::<Value>() + bytes_of(item)).sum(),
-        // A map's nodes have room to spare.
+        // The nodes of a map have spare capacity.
         Value::Object(members) => members
             .iter()
             .map(|(name, value)| 3 * size_of::<Value>() + name.len() + bytes_of(value))
@@ -332,8 +330,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn members_are_those_of_the_object(text in r#"\{("[ab]{1,2}":([0-9]|"x"|\{"a":1\}),){0,3}"[ab]":[0-9]\}"#) {
-            let (members, object) = (Members::parse(text.as_bytes()), parse_object(text.as_bytes()));
+        fn members_are_those_of_the_object(
+            text in r#"\{("[ab]{1,2}":([0-9]|"x"|\{"a":1\}),){0,3}"[ab]":[0-9]\}"#,
+        ) {
+            let members = Members::parse(text.as_bytes());
+            let object = parse_object(text.as_bytes());
             prop_assert_eq!(members.is_ok(), object.is_ok());
             if let (Ok(members), Ok(object)) = (members, object) {
                 prop_assert_eq!(members.0, object.into_iter().collect::<Vec<_>>());
@@ -341,7 +342,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_or_refused_without_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = parse(&bytes);
         }
 

@@ -1,11 +1,9 @@
-//! What `MASTER_KEY` is for: it encrypts secrets at rest, marks the bookmarks that Postern gives,
-//! and gives secrets the ids by which the audit trail tells them apart.
+//! The uses of `MASTER_KEY`. It encrypts secrets at rest, signs the bookmarks and page tokens that
+//! Postern gives out, and makes the ids by which the audit trail tells secrets apart.
 //!
-//! Secrets are sealed by AES-256-GCM, with a key id in the stored form so that the key can be
-//! rotated.
-//!
-//! Stored form: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. What it belongs to is bound as
-//! associated data, so that a sealed value that is moved to another row does not open.
+//! Secrets are sealed by AES-256-GCM. The stored form is `v1.<key id>.<base64url of nonce,
+//! ciphertext, tag>`. The key id makes rotation possible. The owner of the secret is bound as
+//! associated data, so a sealed value cannot be opened in another row.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -17,32 +15,32 @@ use crate::error::Fault;
 
 const NONCE_BYTES: usize = 12;
 
-/// What the key that marks bookmarks is derived with, so that it is no key for anything else.
+/// Derives the key that signs bookmarks. Each purpose has a key of its own.
 const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
-/// The same for the key that makes the nonces of what is sealed for an export.
+/// Derives the key that makes the nonces of values sealed for an export.
 const OF_EXPORTS: &[u8] = b"postern/export/v1";
-/// The same for the key that seals sessions of the gateway.
+/// Derives the key that seals sessions of the gateway.
 const OF_SESSIONS: &[u8] = b"postern/session/v1";
-/// The same for the key that seals sessions of the console.
+/// Derives the key that seals sessions of the console.
 const OF_CONSOLE: &[u8] = b"postern/console/v1";
-/// The same for the key that seals what the isolates of a data centre share, and for the one that
-/// names it.
+/// Derives the key that seals what the isolates of a data center share. The next one derives the
+/// key that makes the names of these entries.
 const OF_SHARED: &[u8] = b"postern/shared/v1";
 const OF_SHARED_NAMES: &[u8] = b"postern/shared-names/v1";
-/// The same for the key that makes ids of secrets.
+/// Derives the key that makes ids of secrets.
 const OF_SECRET_IDS: &[u8] = b"postern/secret-id/v1";
-/// The same for the key that marks the tokens of pages.
+/// Derives the key that signs page tokens.
 const OF_PAGES: &[u8] = b"postern/page/v1";
-/// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
+/// The longest signed bookmark. A bookmark of D1 has about 60 characters, and its signature has 43.
 const MAX_BOOKMARK_BYTES: usize = 256;
 
-/// The keys that are known: the one that seals, and those that still open.
+/// The current key, and the one that it replaces.
 pub struct MasterKeys {
     current: MasterKey,
     previous: Option<MasterKey>,
 }
 
-/// One key of 32 bytes.
+/// A key of 32 bytes, with the keys derived from it.
 #[derive(Clone)]
 pub struct MasterKey {
     id: String,
@@ -58,8 +56,8 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// From 64 hex digits, or from 32 bytes in base64 (standard or URL-safe, padded or not); the
-    /// error is the phrase that follows the variable's name.
+    /// Reads 64 hex digits, or 32 bytes in base64 (standard or URL-safe, padded or not). The error
+    /// is a phrase to put after the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let bytes = from_hex(text).or_else(|| from_base64(text)).filter(|bytes| bytes.len() == 32);
@@ -110,13 +108,13 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 impl MasterKeys {
-    /// The current key, and the one before it while it is being replaced.
+    /// `previous` is the old key while it is being replaced.
     #[must_use]
     pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
         Self { current, previous }
     }
 
-    /// The id under which new values are sealed.
+    /// The id of the key that seals new values.
     #[must_use]
     pub fn current_id(&self) -> &str {
         &self.current.id
@@ -128,7 +126,8 @@ impl MasterKeys {
         self.previous.as_ref().map(|key| key.id.as_str()).filter(|id| *id != self.current.id)
     }
 
-    /// Seals a secret. `belongs_to` says what it is ("`token_app/ERP`"); `nonce` must be random.
+    /// Seals a secret. `belongs_to` names its owner, for example `token_app/ERP`. `nonce` must be
+    /// random.
     pub fn seal(
         &self,
         secret: &[u8],
@@ -138,8 +137,7 @@ impl MasterKeys {
         seal_with(&self.current.cipher, &self.current.id, secret, belongs_to, nonce)
     }
 
-    /// Seals what a session of the gateway stands for, under a key of its own; `nonce` must be
-    /// random.
+    /// Seals the content of a gateway session, with a derived key. `nonce` must be random.
     pub fn seal_session(
         &self,
         stands_for: &[u8],
@@ -148,13 +146,13 @@ impl MasterKeys {
         seal_with(&self.current.of_sessions, &self.current.id, stands_for, SESSION, nonce)
     }
 
-    /// Opens what [`seal_session`](Self::seal_session) made.
+    /// Opens the result of [`seal_session`](Self::seal_session).
     #[must_use]
     pub fn open_session(&self, sealed: &str) -> Option<Secret> {
         self.open_with(|key| &key.of_sessions, sealed, SESSION)
     }
 
-    /// Seals what a session of the console stands for, likewise.
+    /// Seals the content of a console session, with another derived key. `nonce` must be random.
     pub fn seal_console(
         &self,
         stands_for: &[u8],
@@ -163,20 +161,20 @@ impl MasterKeys {
         seal_with(&self.current.of_console, &self.current.id, stands_for, CONSOLE, nonce)
     }
 
-    /// Opens what [`seal_console`](Self::seal_console) made.
+    /// Opens the result of [`seal_console`](Self::seal_console).
     #[must_use]
     pub fn open_console(&self, sealed: &str) -> Option<Secret> {
         self.open_with(|key| &key.of_console, sealed, CONSOLE)
     }
 
-    /// The name under which the isolates of a data centre share something. Nobody else can tell
-    /// what it is.
+    /// The name of an entry that the isolates of a data center share. It reveals nothing about the
+    /// entry to others.
     #[must_use]
     pub fn name_of_shared(&self, what: &str) -> String {
         hex(&hmac_sha256(self.current.of_shared_names.expose(), what.as_bytes()))
     }
 
-    /// Seals what they share under that name; `nonce` must be random.
+    /// Seals a shared entry under its name. `nonce` must be random.
     pub fn seal_shared(
         &self,
         text: &[u8],
@@ -186,15 +184,15 @@ impl MasterKeys {
         seal_with(&self.current.of_shared, &self.current.id, text, name, nonce)
     }
 
-    /// Opens what [`seal_shared`](Self::seal_shared) made under that name.
+    /// Opens the result of [`seal_shared`](Self::seal_shared) under the same name.
     #[must_use]
     pub fn open_shared(&self, sealed: &str, name: &str) -> Option<Secret> {
         self.open_with(|key| &key.of_shared, sealed, name)
     }
 
-    /// Seals a value for an export: always to the same text, so that two exports of one state are
-    /// the same. The nonce is derived from the value and from what it belongs to, so that no nonce
-    /// serves two values.
+    /// Seals a value for an export. The result is always the same, so that two exports of the same
+    /// state are equal. The nonce is derived from the value and its owner, so no nonce is used for
+    /// two different values.
     pub fn seal_for_export(&self, value: &[u8], belongs_to: &str) -> Result<String, Fault> {
         let length = u64::try_from(belongs_to.len()).unwrap_or(u64::MAX).to_be_bytes();
         let mark = hmac_sha256(
@@ -206,15 +204,15 @@ impl MasterKeys {
         self.seal(value, belongs_to, *nonce)
     }
 
-    /// A name for a secret, by which people see whether it was replaced: 12 hex digits. Whoever
-    /// does not have the master key cannot find the secret by trying, however short it is.
+    /// An id of a secret, by which people see whether it was replaced: 12 hex digits. Without the
+    /// master key, nobody can use it to guess the secret, however short the secret is.
     #[must_use]
     pub fn id_of_secret(&self, secret: &[u8]) -> String {
         hex(&hmac_sha256(self.current.of_secret_ids.expose(), secret)).chars().take(12).collect()
     }
 
-    /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said
-    /// to be.
+    /// Opens the result of [`seal`](Self::seal). `None` if no known key opens it, or if
+    /// `belongs_to` is wrong.
     #[must_use]
     pub fn open(&self, stored: &str, belongs_to: &str) -> Option<Secret> {
         self.open_with(|key| &key.cipher, stored, belongs_to)
@@ -238,9 +236,9 @@ impl MasterKeys {
     }
 }
 
-/// What a sealed session belongs to.
+/// The owner of a sealed gateway session.
 const SESSION: &str = "session";
-/// What a sealed session of the console belongs to.
+/// The owner of a sealed console session.
 const CONSOLE: &str = "console session";
 
 fn seal_with(
@@ -258,13 +256,13 @@ fn seal_with(
 }
 
 impl MasterKeys {
-    /// A bookmark of D1 as clients get it: with a mark that only this deployment can make.
+    /// Signs a bookmark of D1 for clients.
     #[must_use]
     pub fn marked(&self, bookmark: &str) -> String {
         format!("{bookmark}.{}", self.current.mark(bookmark))
     }
 
-    /// The bookmark of D1 in what [`marked`](Self::marked) made; `None` for anything else.
+    /// The bookmark in the result of [`marked`](Self::marked). `None` if no known key signed it.
     #[must_use]
     pub fn bookmark_of<'t>(&self, marked: &'t str) -> Option<&'t str> {
         let (bookmark, mark) =
@@ -280,13 +278,13 @@ impl MasterKeys {
 }
 
 impl MasterKeys {
-    /// A mark by which the text of a page's token is known again.
+    /// The signature of a page token's text.
     #[must_use]
     pub fn mark_of_page(&self, text: &str) -> String {
         self.current.mark_of_page(text)
     }
 
-    /// Whether [`mark_of_page`](Self::mark_of_page) made the mark for this text.
+    /// Whether a known key made the signature for this text.
     #[must_use]
     pub fn is_mark_of_page(&self, text: &str, mark: &str) -> bool {
         let is_mark_of =
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_as_itself_only() {
+    fn a_sealed_value_opens_only_for_its_owner() {
         let keys = keys(1, None);
         let stored = keys.seal(b"abcd", "token_app/ERP", [9; 12]).unwrap();
         assert!(!stored.contains("abcd"));
@@ -352,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_opens_under_its_name_only_and_names_tell_nothing() {
+    fn shared_entries_open_only_under_their_name_which_reveals_nothing() {
         let keys = keys(1, None);
         let (window, other) = (keys.name_of_shared("window"), keys.name_of_shared("user/alice"));
         let sealed = keys.seal_shared(b"abcd", &window, [9; 12]).unwrap();
@@ -378,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bookmark_counts_where_one_of_the_keys_marked_it() {
+    fn a_bookmark_is_valid_if_one_of_the_keys_signed_it() {
         let bookmark = "00000001-00000002-00000003-0123456789abcdef0123456789abcdef";
         let marked = keys(1, None).marked(bookmark);
         assert_eq!(keys(1, None).bookmark_of(&marked), Some(bookmark));

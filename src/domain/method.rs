@@ -1,7 +1,7 @@
-//! The methods of requests that pass the gateway: all but CONNECT, which asks for a tunnel, and
-//! TRACE, whose answer shows a client the headers that Postern has added.
+//! The request methods that pass the gateway: all but CONNECT, which asks for a tunnel, and TRACE,
+//! whose answer would show a client the headers that Postern adds.
 
-/// Those that the runtime hands over. It answers 501 to every other method by itself.
+/// The methods that the Workers runtime passes on. It answers 501 to all others.
 pub const KNOWN: [&str; 27] = [
     "GET",
     "HEAD",
@@ -32,11 +32,12 @@ pub const KNOWN: [&str; 27] = [
     "UNSUBSCRIBE",
 ];
 
-/// The longest name of a method that is looked at, in bytes.
+/// The longest name of a method, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// Whether it passes: a token (RFC 9110, 5.6.2) without lower-case letters. `fetch` makes capitals
-/// of these, so that the origin would see another method than the rules.
+/// Whether a method passes. It must be a token (RFC 9110, section 5.6.2) without lower-case
+/// letters. `fetch` changes some names to upper case, and the origin would then see another method
+/// than the rules did.
 #[must_use]
 pub fn passes(method: &str) -> bool {
     is_token(method)
@@ -45,10 +46,10 @@ pub fn passes(method: &str) -> bool {
         && !is_refused(method)
 }
 
-/// Reads the method that a rule names, in any case; the error is the phrase that follows "methods".
+/// Reads the method of a rule, in any case. The error is a phrase to put after "methods".
 pub fn of_rule(text: &str) -> Result<String, String> {
     let method = text.to_ascii_uppercase();
-    // One that never arrives is a slip, and its rule would bind nothing.
+    // A method that never arrives is a typing error, and its rule would apply to nothing.
     if KNOWN.contains(&method.as_str()) {
         return Ok(method);
     }
@@ -58,7 +59,7 @@ pub fn of_rule(text: &str) -> Result<String, String> {
     ))
 }
 
-/// Whether a text is a token, as the names of methods and headers are.
+/// Whether a text is a token (RFC 9110), as names of methods and headers are.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     let is_of_tokens =

@@ -1,58 +1,49 @@
-//! Numbers in the text format of Prometheus, version 0.0.4.
+//! Metrics in the text format of Prometheus, version 0.0.4.
 
 use crate::domain::time::Millis;
 
-/// The media type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Numbers that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
-    /// Its name: letters of ASCII, digits and `_`.
+    /// ASCII letters, digits and `_`.
     pub name: &'static str,
-    /// What it counts, in a sentence.
+    /// One sentence.
     pub help: &'static str,
-    /// Whether the numbers only grow.
     pub kind: Kind,
-    /// The numbers.
     pub samples: Vec<Sample>,
 }
 
-/// How a number changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, until the isolate ends.
+    /// The value only grows, until the isolate ends.
     Counter,
-    /// It goes up and down.
+    /// The value can grow and shrink.
     Gauge,
 }
 
-/// A number, and what it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// Names and values. The names are letters of ASCII; the values are any text.
+    /// The names are ASCII letters. The values are any text.
     pub labels: Vec<(&'static str, String)>,
-    /// The number.
     pub value: Value,
 }
 
-/// A number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
-    /// How many.
     Count(u64),
-    /// How long, which is told in seconds.
+    /// Written in seconds.
     Time(Millis),
 }
 
 impl Family {
-    /// A family of one number without labels.
+    /// A family with one sample and no labels.
     #[must_use]
     pub fn one(name: &'static str, kind: Kind, help: &'static str, value: Value) -> Self {
         Self { name, help, kind, samples: vec![Sample { labels: Vec::new(), value }] }
     }
 
-    /// A family of numbers by two words, the first of which may be left out.
+    /// A family with two labels. A label with an empty name is left out.
     #[must_use]
     pub fn by_words(
         name: &'static str,
@@ -76,7 +67,7 @@ impl Family {
     }
 }
 
-/// The text of families. `comment` stands before them; programs skip it.
+/// Writes the families. `comment` goes before them, and programs skip it.
 #[must_use]
 pub fn text(comment: &str, families: &[Family]) -> String {
     let mut text = String::new();
@@ -141,8 +132,10 @@ mod tests {
         ];
         let expected = "# one\n# two\n# HELP none a\\\\b\\nc\n# TYPE none counter\n\
                         # HELP age_seconds How old.\n# TYPE age_seconds gauge\nage_seconds 61.007\n\
-                        # HELP ahead_seconds How old.\n# TYPE ahead_seconds gauge\nahead_seconds -0.007\n\
-                        # HELP all_total All.\n# TYPE all_total counter\nall_total{of=\"a\\\"b\\\\c\\nd\"} 3\n";
+                        # HELP ahead_seconds How old.\n# TYPE ahead_seconds gauge\n\
+                        ahead_seconds -0.007\n\
+                        # HELP all_total All.\n# TYPE all_total counter\n\
+                        all_total{of=\"a\\\"b\\\\c\\nd\"} 3\n";
         assert_eq!(text("one\ntwo", &families), expected);
     }
 }

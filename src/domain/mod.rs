@@ -1,5 +1,5 @@
-//! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's
-//! vocabulary.
+//! Values, and the decisions made from them. Everything here is pure: it does no I/O, reads no
+//! clock, draws no random numbers and uses no dialect's vocabulary.
 
 pub mod admin_host;
 pub mod applications;

@@ -1,21 +1,20 @@
-//! Where a client comes from: its address behind proxies, and the network by which sign-ins are
-//! counted.
+//! The client's address behind proxies, and the network by which sign-ins are counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The header in which the platform says who has connected. No client can set it.
+/// The header in which the platform gives the address of the peer. Clients cannot set it.
 pub const PEER: &str = "cf-connecting-ip";
 
-/// The proxies in front of this deployment that are believed when they say for whom they call.
+/// The proxies in front of this deployment that may name the client's address.
 #[derive(Debug, Default)]
 pub struct TrustedProxies {
-    /// `TRUSTED_PROXIES`. None are believed where it is empty.
+    /// `TRUSTED_PROXIES`. If it is empty, no proxy is trusted.
     pub networks: Vec<Cidr>,
-    /// `CLIENT_ADDRESS_HEADER`: where they say it.
+    /// `CLIENT_ADDRESS_HEADER`: the header in which they name it.
     pub header: String,
 }
 
-/// A network as CIDR notation has it: addresses with the same first bits.
+/// A network in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
     first: IpAddr,
@@ -23,8 +22,8 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. The error is the phrase that
-    /// follows the variable's name.
+    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. The error is a phrase to put after
+    /// the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("must list networks like 10.0.0.0/8 and 2001:db8::/32, not {text:?}");
@@ -59,7 +58,7 @@ impl Cidr {
     }
 }
 
-/// The address with only its first bits.
+/// The address with all but its first bits set to zero.
 fn cut(address: IpAddr, bits: u32) -> IpAddr {
     match address {
         IpAddr::V4(address) => IpAddr::V4(
@@ -72,11 +71,11 @@ fn cut(address: IpAddr, bits: u32) -> IpAddr {
 }
 
 impl TrustedProxies {
-    /// The address of the client who made a request; `header` reads a header of it. What a proxy
-    /// says is believed only of a trusted one. In a list, the last address that is no trusted
-    /// proxy's counts: whatever stands before it may be the client's invention. Where there is
-    /// none, or where something at its place is no address, it is the proxy's own: all such
-    /// requests are then limited as if one client had made them.
+    /// The address of the client of a request. `header` reads one of the request's headers. Only
+    /// trusted proxies may name another address than their own. In their list, the last address
+    /// that is not a trusted proxy is the client: the client may have invented everything before
+    /// it. If there is no such address, or something unreadable comes first, the result is the
+    /// proxy's own address. All such requests then share the limits of one client.
     #[must_use]
     pub fn client(&self, header: impl Fn(&str) -> Option<String>) -> Option<String> {
         let peer = header(PEER)?;
@@ -96,7 +95,7 @@ impl TrustedProxies {
     }
 }
 
-/// The address in an item of such a list. Some proxies add the client's port.
+/// The address in an item of the list. Some proxies add the client's port.
 fn address_of(item: &str) -> Option<IpAddr> {
     let without_port =
         |text: &str| text.parse().map(|address: std::net::SocketAddr| address.ip()).ok();
@@ -106,8 +105,8 @@ fn address_of(item: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The network of an address, by which failures are counted. Whoever has an IPv6 address mostly has
-/// its whole /64. What the platform does not tell is one network.
+/// The network by which failures of an address are counted. It is a /64 for IPv6, because most
+/// customers have a whole /64. If the platform gives no address, it is one common network.
 #[must_use]
 pub fn network_of(address: Option<&str>) -> String {
     let Some(text) = address else { return "unknown".to_owned() };
@@ -137,7 +136,7 @@ mod tests {
     fn a_client_is_whom_the_last_trusted_proxy_names() {
         let proxies = "10.0.0.0/8 2001:db8:cd::/48 192.0.2.7";
         for (peer, list, expected) in [
-            // Nobody else is believed.
+            // Other peers are not believed.
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
             ("192.0.2.8", "198.51.100.1", "192.0.2.8"),
             ("2001:db8:ce::1", "198.51.100.1", "2001:db8:ce::1"),
@@ -145,8 +144,7 @@ mod tests {
             ("2001:db8:cd:ffff::1", "2001:db8::7", "2001:db8::7"),
             ("192.0.2.7", "198.51.100.1", "198.51.100.1"),
             ("::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"),
-            // A list ends with what the proxies have added; what the client wrote before it is not
-            // read.
+            // The proxies append to the list, so what the client wrote before is not read.
             ("10.1.2.3", "198.51.100.1, 198.51.100.2", "198.51.100.2"),
             ("10.1.2.3", "nonsense, 198.51.100.2, 10.9.9.9", "198.51.100.2"),
             ("10.1.2.3", "198.51.100.2,10.9.9.9,  192.0.2.7", "198.51.100.2"),
@@ -155,7 +153,7 @@ mod tests {
             ("10.1.2.3", "198.51.100.2:4711", "198.51.100.2"),
             ("10.1.2.3", "[2001:db8::7]:4711", "2001:db8::7"),
             ("10.1.2.3", "[2001:db8::7]", "2001:db8::7"),
-            // What says nothing leaves the proxy.
+            // If the header has no usable address, the proxy's own is used.
             ("10.1.2.3", "", "10.1.2.3"),
             ("10.1.2.3", "10.9.9.9", "10.1.2.3"),
             ("10.1.2.3", "198.51.100.2, nonsense", "10.1.2.3"),
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_written_as_what_they_are() {
+    fn networks_must_be_written_in_canonical_form() {
         for right in [
             "0.0.0.0/0",
             "::/0",

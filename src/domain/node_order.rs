@@ -1,36 +1,32 @@
-//! Orders of GIS servers. Postern keeps them; whoever makes the servers reads them here, or gets
-//! them passed on.
+//! Orders of GIS servers. Postern stores them, or forwards them to the origin. The team that sets
+//! up the servers reads them here.
 
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 
-/// The most servers of one order.
+/// The greatest number of servers in one order.
 pub const MAX_COUNT: i64 = 100;
 
-/// What is ordered.
+/// The content of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeTerms {
     /// The size, for example `MEDIUM`.
     pub spec: String,
-    /// How many.
+    /// The number of servers.
     pub count: i64,
-    /// What they are to be called.
+    /// The name for the servers.
     pub name: String,
-    /// For people; may be empty.
+    /// May be empty.
     pub description: String,
-    /// Where they are to run; may be empty.
+    /// The machine to run on. May be empty.
     pub physical_machine_name: String,
 }
 
-/// An order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeOrder {
-    /// Ascending.
+    /// In ascending order.
     pub id: i64,
-    /// What is ordered.
     pub terms: NodeTerms,
-    /// Who ordered.
     pub creator_id: UserId,
-    /// When.
     pub created_at: Millis,
 }

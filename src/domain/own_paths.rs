@@ -1,13 +1,13 @@
-//! Whether an origin may take a path for one of Postern's own: for anything below a prefix, or for
-//! a route.
+//! Decides whether an origin could read a path as one of Postern's own: as a path below a prefix,
+//! or as a route.
 //!
-//! The readings are those of `origin::readings`. Letters of either case, and suffixes that some
-//! server cuts off, count as for the rules of an origin.
+//! The readings come from `origin::readings`. Letter case and suffixes that some server cuts off
+//! are ignored, as for the rules of an origin.
 
 use crate::domain::origin::is_read_as;
 use crate::domain::path_readings;
 
-/// Whether one of the readings may be taken for a path that begins with the prefix.
+/// Whether some server may read one of the readings as a path below the prefix.
 #[must_use]
 pub fn may_begin_with(readings: &[Vec<u8>], prefix: &str) -> bool {
     readings.iter().any(|reading| {
@@ -17,7 +17,8 @@ pub fn may_begin_with(readings: &[Vec<u8>], prefix: &str) -> bool {
     })
 }
 
-/// Whether one of the readings may be taken for the path of a route, which may have `{parameters}`.
+/// Whether some server may read one of the readings as the path of a route. The route may have
+/// `{parameters}`.
 #[must_use]
 pub fn may_be_route(readings: &[Vec<u8>], route: &str) -> bool {
     readings.iter().any(|reading| {
@@ -32,7 +33,8 @@ fn segments_of(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// Whether a segment may be this one of a route. Behind a parameter anything may follow.
+/// Whether a segment may match this segment of a route. A parameter matches any text to the end of
+/// the segment.
 fn fits(segment: &[u8], of_route: &str) -> bool {
     let Some((literal, _)) = of_route.split_once('{') else { return is_read_as(segment, of_route) };
     let text = String::from_utf8_lossy(segment).to_lowercase();

@@ -1,13 +1,13 @@
-//! Every way in which a server may read a path.
+//! All ways in which a server may read a path.
 //!
-//! Servers differ: some undo escapes twice, some take `%2f` for a slash and some do not, some cut
-//! `;v=1` out of a segment, Windows drops dots and spaces at its end. `all` applies each such step
-//! to the path, and to what the steps made of it, until nothing new appears. A path that climbs
-//! above its root in one reading is an error, because it would leave the origin's base path.
+//! Servers differ. Some decode escapes twice. Some treat `%2f` as a slash and some do not. Some cut
+//! `;v=1` out of a segment. Windows drops dots and spaces at the end of a segment. `all` applies
+//! each such step to the path, and again to each result, until nothing new appears. A path that
+//! climbs above its root in one reading is an error, because it would leave the origin's base path.
 
-/// At most so many readings are compared. An ordinary path has one to ten.
+/// The greatest number of readings. An ordinary path has one to ten.
 const MAX_READINGS: usize = 128;
-/// All readings of one path together have at most so many bytes.
+/// The greatest size of all readings of one path together.
 const MAX_BYTES: usize = 256 * 1024;
 
 type Step = fn(&[u8]) -> Vec<u8>;
@@ -24,7 +24,7 @@ const STEPS: [Step; 9] = [
     |text| resolved(text).unwrap_or_default(),
 ];
 
-/// All readings, the path itself first; the error is the phrase that follows "url".
+/// All readings, with the path itself first. The error is a phrase to put after "url".
 pub fn all(path: &str) -> Result<Vec<Vec<u8>>, String> {
     let mut readings = vec![path.as_bytes().to_vec()];
     let (mut next, mut bytes) = (0, path.len());
@@ -45,8 +45,8 @@ pub fn all(path: &str) -> Result<Vec<Vec<u8>>, String> {
     Ok(readings)
 }
 
-/// The path that the runtime sends for this one. A URL parser resolves dot segments, also escaped
-/// ones, and takes a backslash for a slash (WHATWG URL, 4.4, "path state").
+/// The path that the runtime sends for this one. A URL parser resolves dot segments, even escaped
+/// ones, and treats a backslash as a slash (WHATWG URL, section 4.4, "path state").
 pub fn as_sent(path: &str) -> Result<String, String> {
     let mut segments: Vec<&str> = Vec::new();
     let mut parts = path.split(['/', '\\']).skip(1).peekable();
@@ -66,7 +66,7 @@ pub fn as_sent(path: &str) -> Result<String, String> {
     Ok(format!("/{}", segments.join("/")))
 }
 
-/// Whether two URLs have the same path, but for escapes.
+/// Whether two URLs have the same path after decoding their escapes once.
 #[must_use]
 pub fn is_same(url: &str, other: &str) -> bool {
     let path = |url: &str| {
@@ -75,7 +75,7 @@ pub fn is_same(url: &str, other: &str) -> bool {
             rest.find(['/', '?', '#']).and_then(|begin| rest.get(begin..)).unwrap_or_default();
         decoded(&before(&before(path.as_bytes(), b'?'), b'#'))
     };
-    // An empty path is a slash to every URL parser.
+    // URL parsers read an empty path as a slash.
     let [path, other] =
         [url, other].map(path).map(|path| if path.is_empty() { vec![b'/'] } else { path });
     path == other
@@ -109,7 +109,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     percent_encoding::percent_decode(text).collect()
 }
 
-/// As servers decode that split the path first, or leave `%2f` as it is.
+/// Decodes like servers that split the path first, or that leave `%2f` as it is.
 fn decoded_but_slashes(text: &[u8]) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -137,7 +137,7 @@ fn before(text: &[u8], end: u8) -> Vec<u8> {
     text.split(|byte| *byte == end).next().unwrap_or_default().to_vec()
 }
 
-/// Dot segments resolved, empty ones dropped; `None` where the path climbs above its root.
+/// Resolves dot segments and drops empty ones. `None` if the path climbs above its root.
 fn resolved(text: &[u8]) -> Option<Vec<u8>> {
     let mut stack: Vec<&[u8]> = Vec::new();
     for segment in segments(text) {
@@ -153,7 +153,7 @@ fn joined<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     segments.flat_map(|segment| [b"/", segment]).flatten().copied().collect()
 }
 
-/// Each segment up to its first semicolon, as servlet containers read it.
+/// Cuts each segment at its first semicolon, as servlet containers do.
 fn without_parameters(text: &[u8]) -> Vec<u8> {
     joined(
         text.split(|byte| *byte == b'/')
@@ -162,8 +162,8 @@ fn without_parameters(text: &[u8]) -> Vec<u8> {
     )
 }
 
-/// Each segment without the name of a stream (`:$DATA`), and without dots and spaces at its end.
-/// What is nothing but dots and spaces is the folder above, or none.
+/// Cuts the name of a stream (`:$DATA`), and final dots and spaces, off each segment. A segment of
+/// only dots and spaces becomes `..` if it begins with two dots, and is dropped otherwise.
 fn as_on_windows(text: &[u8]) -> Vec<u8> {
     let name = |segment| {
         let file: &[u8] = <[u8]>::split(segment, |byte| *byte == b':').next().unwrap_or_default();
@@ -178,8 +178,8 @@ fn as_on_windows(text: &[u8]) -> Vec<u8> {
     joined(text.split(|byte| *byte == b'/').skip(1).map(name))
 }
 
-/// Characters that some system takes for ASCII, as that: overlong UTF-8, full-width and other
-/// compatibility forms, and none for those that cannot be seen.
+/// Replaces characters that some system reads as ASCII: overlong UTF-8, full-width forms and other
+/// compatibility forms. Removes characters that cannot be seen.
 fn folded(text: &[u8]) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -197,8 +197,8 @@ fn folded(text: &[u8]) -> Vec<u8> {
     result
 }
 
-/// The code point and its length, by a decoder that checks neither overlong forms nor, behind C0
-/// and C1, what follows.
+/// Decodes a code point and its length as a careless decoder does. It accepts overlong forms, and
+/// after C0 and C1 it does not check the next byte.
 fn character(text: &[u8]) -> Option<(u32, usize)> {
     let first = *text.first()?;
     let (length, begin) = match first {
@@ -220,7 +220,7 @@ fn ascii(code: u32) -> Option<String> {
         0..=0x7f => return letter(0, code),
         // Full-width forms.
         0xff01..=0xff5e => return letter(b'!', code - 0xff01),
-        // Letters in circles, and those of mathematics: fifty-two of each kind.
+        // Letters in circles, and mathematical letters, which come in blocks of fifty-two.
         0x24b6..=0x24cf => return letter(b'A', code - 0x24b6),
         0x24d0..=0x24e9 => return letter(b'a', code - 0x24d0),
         0x1d400..=0x1d6a3 => match (code - 0x1d400) % 52 {
@@ -228,7 +228,7 @@ fn ascii(code: u32) -> Option<String> {
             offset => return letter(b'a', offset - 26),
         },
         0x1d7ce..=0x1d7ff => return letter(b'0', (code - 0x1d7ce) % 10),
-        // Soft hyphen, combining marks, what has no width or only a direction.
+        // Soft hyphen, combining marks, and characters that have no width or only set a direction.
         0xad
         | 0x300..=0x36f
         | 0x200b..=0x200f
@@ -241,7 +241,7 @@ fn ascii(code: u32) -> Option<String> {
         0x2025 => "..",
         0x2026 => "...",
         0x2044 | 0x2215 | 0x2571 | 0x29f8 => "/",
-        // Yen and won stand where the backslash is in Japanese and Korean code pages.
+        // Japanese and Korean code pages have the yen and the won sign in place of the backslash.
         0xa5 | 0x20a9 | 0x2216 | 0x29f5 | 0xfe68 => "\\",
         0x2236 | 0xa789 | 0xfe13 | 0xfe55 => ":",
         0x37e | 0xfe14 | 0xfe54 => ";",
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_climbs_and_what_nobody_needs_is_refused() {
+    fn paths_that_climb_and_unusual_escapes_are_refused() {
         for path in [
             "/..",
             "/../a",
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_what_the_runtime_would_make_of_it() {
+    fn the_sent_path_is_the_one_that_the_runtime_makes() {
         for (path, sent) in [
             ("/a/./b/%2E/c", "/a/b/c"),
             ("/a/b/..", "/a/"),

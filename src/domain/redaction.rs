@@ -1,5 +1,5 @@
-//! Texts of strangers, as the log may have them: bounded, and without what is or looks like a
-//! token.
+//! Makes texts from outside safe for the log: it limits their length and hides everything that is
+//! or looks like a token.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,26 +8,26 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::identity::machine_key;
 
-/// What stands for a text that looks like a token.
+/// Replaces a text that looks like a token.
 pub const HIDDEN: &str = "{hidden}";
-/// What stands for the rest of a text that is too long.
+/// Marks where a text was cut.
 const CUT: char = '…';
 
-/// A run of this many characters with a digit, or with letters of both cases, looks like a random
-/// value.
+/// A run of this many characters that has digits and letters looks like a random value.
 const LONGEST_WORD: usize = 20;
-/// A run of letters alone looks like one from this length on: a name in a program may be that long.
+/// A run with digits, or with letters of both cases, looks like a random value from this length on.
+/// Names in programs can be nearly as long.
 const LONGEST_NAME: usize = 40;
-/// How often a segment is decoded: clients encode twice, and no server decodes more often.
+/// How often a segment is decoded. Some clients encode twice.
 const DECODINGS: usize = 3;
 
-/// The longest path, in characters.
+/// In characters.
 pub const MAX_PATH: usize = 256;
-/// The longest method: none that anybody knows is longer than 16 characters.
+/// In characters. No known method is longer than 16.
 pub const MAX_METHOD: usize = 20;
 
-/// The path of a URL with [`HIDDEN`] in place of each segment that looks like a token, at most
-/// [`MAX_PATH`] characters long.
+/// The path of a URL with [`HIDDEN`] in place of each segment that looks like a token. It is cut to
+/// [`MAX_PATH`] characters.
 #[must_use]
 pub fn path(path: &str) -> String {
     path_of(path, MAX_PATH)
@@ -40,8 +40,7 @@ pub fn method(method: &str) -> String {
 }
 
 fn path_of(path: &str, max: usize) -> String {
-    // Longer paths are cut before they are looked at, so that a long URL costs no more than a short
-    // one.
+    // Long paths are cut first, so that a long URL costs no more than a short one.
     let (begin, is_cut) = whole_parts(path, max.saturating_mul(2), |c| c == '/');
     let segments =
         begin.split('/').map(|segment| if looks_like_token(segment) { HIDDEN } else { segment });
@@ -49,8 +48,8 @@ fn path_of(path: &str, max: usize) -> String {
     bounded(&hidden, max, is_cut)
 }
 
-/// A text with [`HIDDEN`] in place of each word that looks like a token, at most `max` characters
-/// long.
+/// A text with [`HIDDEN`] in place of each word that looks like a token. It is cut to `max`
+/// characters.
 #[must_use]
 pub fn text(text: &str, max: usize) -> String {
     let (begin, is_cut) = whole_parts(text, max.saturating_mul(2), parts_words);
@@ -64,8 +63,7 @@ pub fn text(text: &str, max: usize) -> String {
     bounded(&hidden, max, is_cut)
 }
 
-/// Whether a text is, or looks like, a token, a key, a cookie of a session or the hash of
-/// something.
+/// Whether a text is or looks like a token, a key, a session cookie or a hash.
 #[must_use]
 pub fn looks_like_token(text: &str) -> bool {
     let mut decoded = Cow::Borrowed(text);
@@ -81,8 +79,8 @@ pub fn looks_like_token(text: &str) -> bool {
     has_random_run(&decoded)
 }
 
-/// Whether there is a run that people do not write: of the characters of base64, base64url and hex,
-/// and of the dots of a JSON Web Token.
+/// Whether there is a run that people do not write. A run consists of characters of base64,
+/// base64url and hex.
 fn has_random_run(text: &str) -> bool {
     let is_of_token =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '~');
@@ -93,7 +91,7 @@ fn has_random_run(text: &str) -> bool {
         let is_mixed = digit && (lower || upper);
         (run.len() >= LONGEST_WORD && is_mixed)
             || (run.len() >= LONGEST_NAME && (digit || (lower && upper)))
-            // What the header of a JSON Web Token begins with: `{"` in base64.
+            // The header of a JSON Web Token begins with `{"`, which is `eyJ` in base64.
             || (run.len() >= 8 && run.starts_with("eyJ"))
     })
 }
@@ -102,8 +100,8 @@ fn parts_words(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '(' | ')')
 }
 
-/// The first `max` characters without the part that is cut in the middle: of a token, what is left
-/// may be too short to look like one.
+/// The first `max` characters, without a word that the cut would divide. The remaining part of a
+/// divided token might be too short to look like one.
 fn whole_parts(text: &str, max: usize, parts: impl Fn(char) -> bool) -> (&str, bool) {
     let (begin, is_cut) = begin_of(text, max);
     let end = if is_cut { begin.rfind(parts).map_or(0, |at| at + 1) } else { begin.len() };
@@ -126,9 +124,8 @@ fn bounded(text: &str, max: usize, is_cut: bool) -> String {
     bounded
 }
 
-/// A JSON text in which everything is escaped that is no letter, no digit and nothing of ASCII that
-/// is seen: so it is one line in every program, and none of it changes how a terminal shows the
-/// rest.
+/// Escapes everything in a JSON text but letters, digits and visible ASCII. The result is one line
+/// in every program, and cannot change how a terminal shows the rest.
 #[must_use]
 pub fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
@@ -138,7 +135,7 @@ pub fn escaped(json: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                // Writing to a text cannot fail.
+                // Writing to a `String` cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         }

@@ -1,5 +1,5 @@
-//! Strings that must not leak: redacted in `Debug`, without `Display`, compared in constant time,
-//! wiped when dropped.
+//! Texts that must not leak. They are redacted in `Debug`, have no `Display`, are compared in
+//! constant time, and are wiped when dropped.
 
 use std::fmt;
 
@@ -8,35 +8,33 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A secret of any kind: a password, a shared key.
+/// A secret of any kind, for example a password or a shared key.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// The bytes, for the one place that needs them.
+    /// The bytes. Use them only where they are needed.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as text; `None` where they are not UTF-8.
+    /// `None` if the bytes are not UTF-8.
     #[must_use]
     pub fn expose_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// The length in bytes.
+    /// In bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -45,7 +43,7 @@ impl Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        // Over digests, so that the time does not tell the length either.
+        // Compares digests, so that the time does not depend on the length.
         sha256(&self.0).ct_eq(&sha256(&other.0)).into()
     }
 }
@@ -58,11 +56,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is hashed before a cookie's value.
+/// Prefix of the value of a cookie before it is hashed.
 const OF_COOKIES: &[u8] = b"cookie:";
-/// The same for the cookie of a session of the gateway.
+/// The same for the cookie of a gateway session.
 const OF_SESSIONS: &[u8] = b"session:";
-/// The same for the cookie of a session of the console.
+/// The same for the cookie of a console session.
 const OF_CONSOLE: &[u8] = b"console:";
 
 /// A token as its bearer sends it.
@@ -70,19 +68,19 @@ const OF_CONSOLE: &[u8] = b"console:";
 pub struct PlainToken(Zeroizing<String>);
 
 impl PlainToken {
-    /// Takes the text over.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text, for parsing and for the answer that issues it.
+    /// The text. Use it only to parse a token, or to answer with a new one.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What is stored and compared. No token that Postern issues begins like the text that is
-    /// hashed for a cookie; one that does gets a digest that no cookie has.
+    /// The hash that is stored and compared. A token that begins like a cookie's prefix gets
+    /// another prefix first, so it never has the hash of a cookie. No token that Postern issues
+    /// begins so.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
         let is_like = |begin| self.0.as_bytes().starts_with(begin);
@@ -91,20 +89,20 @@ impl PlainToken {
         HashedToken(sha256_of(&[begin, self.0.as_bytes()]))
     }
 
-    /// What is stored and compared of a cookie: another digest, so that a cookie's value is never
-    /// taken for a token, or the other way round.
+    /// The hash of a cookie that is stored and compared. It differs from the hash of a token, so
+    /// neither is ever accepted as the other.
     #[must_use]
     pub fn hashed_as_cookie(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_COOKIES, self.0.as_bytes()]))
     }
 
-    /// The same of the cookie of a session of the gateway, which is a credential at other places.
+    /// The hash of a gateway session's cookie, which is a different kind of credential.
     #[must_use]
     pub fn hashed_as_session(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_SESSIONS, self.0.as_bytes()]))
     }
 
-    /// The same of the cookie of a session of the console.
+    /// The hash of a console session's cookie.
     #[must_use]
     pub fn hashed_as_console(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_CONSOLE, self.0.as_bytes()]))
@@ -122,13 +120,13 @@ impl fmt::Debug for PlainToken {
 pub struct HashedToken([u8; 32]);
 
 impl HashedToken {
-    /// The SHA-256 of the parts, one after the other.
+    /// Hashes the concatenation of the parts.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
         Self(sha256_of(parts))
     }
 
-    /// From what was stored; `None` where it is no such hash.
+    /// `None` if the text is not 32 bytes in hex.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let digit =
@@ -138,7 +136,7 @@ impl HashedToken {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Lower-case hex, as stored.
+    /// Lower-case hex, as the database stores it.
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex(&self.0)
@@ -151,13 +149,12 @@ impl fmt::Debug for HashedToken {
     }
 }
 
-/// SHA-256.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha256_of(&[bytes])
 }
 
-/// SHA-256 of the parts, one after the other.
+/// SHA-256 of the concatenation of the parts.
 #[must_use]
 pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
     parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
@@ -166,8 +163,8 @@ pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
 /// HMAC with SHA-256 (RFC 2104).
 #[must_use]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    // A key of exactly one block is what HMAC makes of any key, and the only length that cannot
-    // fail.
+    // HMAC pads or hashes each key to exactly one block. A key of that length is the only one for
+    // which this API cannot fail.
     let mut block = [0; 64];
     let hashed = sha256(key);
     let key = if key.len() > block.len() { &hashed } else { key };
@@ -181,7 +178,6 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');

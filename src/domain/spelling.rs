@@ -1,12 +1,12 @@
-//! How near two names are, to tell somebody which one they may have meant.
+//! Finds the known name that a misspelled one is nearest to.
 
 use std::collections::HashSet;
 
-/// How many letters have to be added, removed or replaced to make one text of the other
-/// (Levenshtein). Two letters that changed places are two edits.
+/// The Levenshtein distance: how many letters must be added, removed or replaced. Two swapped
+/// letters are two edits.
 #[must_use]
 pub fn distance(one: &str, other: &str) -> usize {
-    // Each row compares a beginning of `one` with all beginnings of `other`, the shortest first.
+    // Each row compares a prefix of `one` with all prefixes of `other`, the shortest first.
     let mut above: Vec<usize> = (0..=other.chars().count()).collect();
     for (index, letter) in one.chars().enumerate() {
         let mut last = index + 1;
@@ -21,13 +21,14 @@ pub fn distance(one: &str, other: &str) -> usize {
     above.last().copied().unwrap_or_default()
 }
 
-/// Longer names are nobody's slip of the pen, and would cost much to compare.
+/// Longer names are no typing errors, and would be expensive to compare.
 const MAX_COMPARED: usize = 64;
 
-/// The known name that somebody may have meant by another one; `None` where none of them is near.
-/// The case of letters, `-` and `_` make no difference. Letters that changed places, or up to two
-/// letters more or less at the end, are near. Else one edit is near in a name of three letters, and
-/// two are in one of five, so that a short word is not taken for any other short word.
+/// The known name that is nearest to the given one. `None` if none is near.
+///
+/// Case, `-` and `_` are ignored. Names are near if letters are swapped, or if up to two letters
+/// are missing or added at the end. Otherwise, one edit is near from three letters on, and two
+/// edits from five letters on, so that a short word is not mistaken for another.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_COMPARED {
         return None;
@@ -37,7 +38,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     near.min_by_key(|(slips, _)| *slips).map(|(_, known)| known)
 }
 
-/// The phrase that leads from a name that is none to one of those that are known.
+/// A phrase that leads from an unknown name to the known ones.
 pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     if let Some(nearest) = nearest(name, known.clone()) {
         return format!("did you mean {nearest:?}?");
@@ -51,20 +52,20 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Str
     format!("those taken here are {}", names.join(", "))
 }
 
-/// The rule that a word breaks which is none of those that are known, with the one that is near.
+/// The rule for a word that is not in the list, with a suggestion if a known word is near.
 #[must_use]
 pub fn one_of(word: &str, known: &[&str]) -> String {
     format!("must be one of {}{}", known.join(", "), suggestion(word, known))
 }
 
-/// What a rule is followed by where a known word is near the one that breaks it; else nothing.
+/// A suffix for such a rule with the known word that is near. Empty if none is.
 #[must_use]
 pub fn suggestion(word: &str, known: &[&str]) -> String {
     nearest(word, known.iter().copied())
         .map_or_else(String::new, |nearest| format!(": did you mean {nearest:?}?"))
 }
 
-/// The beginning of a name, as an error shows it: whoever sent it may have sent a megabyte.
+/// The first characters of a name for an error message. The sender may have sent a megabyte.
 #[must_use]
 pub fn shown(name: &str) -> String {
     match name.char_indices().nth(MAX_COMPARED) {
@@ -73,12 +74,12 @@ pub fn shown(name: &str) -> String {
     }
 }
 
-/// A name without what people spell differently.
+/// A name in lower case, without `-` and `_`.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// How many edits make one name of the other, where they are few enough for a slip of the pen.
+/// The number of edits between two names, if it is small enough for a typing error.
 fn slips(one: &str, other: &str) -> Option<usize> {
     let edits = distance(one, other);
     let shorter = one.chars().count().min(other.chars().count());
@@ -145,7 +146,7 @@ mod tests {
             ("permision", "permissions"),
         ] {
             let found = nearest(name, KNOWN.into_iter());
-            // Of two letters, one more is half a word.
+            // For a name of two letters, one added letter is too much.
             assert_eq!(found, Some(meant).filter(|_| name != "ap"), "{name}");
         }
     }
@@ -182,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        /// A hint is a known name, at most two edits away, and never half a word or more.
+        /// A suggestion is a known name, at most two edits away.
         #[test]
         fn a_hint_is_never_nonsense(name in "[a-zA-Z_]{0,12}") {
             if let Some(hint) = nearest(&name, KNOWN.into_iter()) {
@@ -190,15 +191,24 @@ mod tests {
                 let edits = distance(&plain(&name), &plain(hint));
                 prop_assert!(edits <= 2);
                 prop_assert!(edits == 0 || 2 * edits < plain(hint).len() + plain(&name).len());
-                let is_nearer = |known: &str| distance(&plain(&name), &plain(known)) < edits;
-                prop_assert!(!KNOWN.into_iter().any(|known| is_nearer(known) && slips(&plain(&name), &plain(known)).is_some()));
+                let is_nearer = |known: &str| {
+                    let (name, known) = (plain(&name), plain(known));
+                    distance(&name, &known) < edits && slips(&name, &known).is_some()
+                };
+                prop_assert!(!KNOWN.into_iter().any(is_nearer));
             }
         }
 
-        /// One letter more, less or other in a word of four letters is always found again.
+        /// A word with one letter added, removed or replaced is always found.
         #[test]
-        fn one_slip_is_found(known in proptest::sample::select(&["enabled", "service", "permissions"]), at in 0..7_usize, letter in "[qx]") {
-            let with = |replaced: usize| format!("{}{letter}{}", &known[..at], &known[at + replaced..]);
+        fn one_slip_is_found(
+            known in proptest::sample::select(&["enabled", "service", "permissions"]),
+            at in 0..7_usize,
+            letter in "[qx]",
+        ) {
+            let with = |replaced: usize| {
+                format!("{}{letter}{}", &known[..at], &known[at + replaced..])
+            };
             let without = format!("{}{}", &known[..at], &known[at + 1..]);
             for name in [with(0), with(1), without] {
                 prop_assert_eq!(nearest(&name, KNOWN.into_iter()), Some(known), "{}", name);
@@ -206,11 +216,17 @@ mod tests {
         }
 
         #[test]
-        fn one_edit_is_one_edit_more_at_most(one in "[ab]{0,8}", other in "[ab]{0,8}", letter in "[abc]") {
+        fn one_edit_changes_the_distance_by_one_at_most(
+            one in "[ab]{0,8}",
+            other in "[ab]{0,8}",
+            letter in "[abc]",
+        ) {
             let before = distance(&one, &other);
             let edited = one.clone() + &letter;
             prop_assert!(distance(&edited, &other).abs_diff(before) <= 1);
-            prop_assert!(before >= one.len().abs_diff(other.len()) && before <= one.len().max(other.len()));
+            let (one_length, other_length) = (one.len(), other.len());
+            prop_assert!(before >= one_length.abs_diff(other_length));
+            prop_assert!(before <= one_length.max(other_length));
             prop_assert_eq!(before == 0, one == other);
         }
     }

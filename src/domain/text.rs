@@ -1,10 +1,9 @@
-//! Rules for short texts. Each rule answers with the phrase that follows the field's name in an
-//! error.
+//! Rules for short texts. Each error is a phrase to put after the field's name.
 
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
-/// Between 1 and `max` characters, none of them a control character, no white space at either end.
+/// 1 to `max` characters, without control characters, and without white space at either end.
 pub fn printable(text: &str, max: usize) -> Result<(), String> {
     let length = text.chars().count();
     if length == 0 || length > max {
@@ -19,8 +18,8 @@ pub fn printable(text: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Between 1 and `max` characters, each an ASCII letter, an ASCII digit or one of `others`; no
-/// space at either end.
+/// 1 to `max` characters, each an ASCII letter, an ASCII digit or one of `others`, and no space at
+/// either end.
 pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     printable(text, max)?;
     match text.chars().find(|&c| !c.is_ascii_alphanumeric() && !others.contains(c)) {
@@ -29,8 +28,8 @@ pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     }
 }
 
-/// Refuses what no path can name: clients take `.` and `..` out of a URL, also where they are
-/// escaped. It is a rule for what is yet to be made.
+/// Refuses `.` and `..`, because clients remove them from the path of a URL, even if they are
+/// escaped. Check this for new names only.
 pub fn can_be_in_a_path(text: &str) -> Result<(), String> {
     if matches!(text, "." | "..") {
         return Err(format!("must not be {text:?}, which cannot be in a path"));
@@ -38,8 +37,8 @@ pub fn can_be_in_a_path(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a text is in Unicode's normal form C. `unicode_normalization::is_nfc` would answer the
-/// same, with the tables of compatibility forms in the wasm, which nothing else needs.
+/// Whether a text is in Unicode's normal form C. `unicode_normalization::is_nfc` gives the same
+/// answer, but would add its tables of compatibility forms to the wasm.
 #[must_use]
 pub fn is_nfc(text: &str) -> bool {
     match is_nfc_quick(text.chars()) {
@@ -49,7 +48,8 @@ pub fn is_nfc(text: &str) -> bool {
     }
 }
 
-/// A text as names are compared that differ in case only: in the normal form C, and in lower case.
+/// The form in which names that must differ by more than case are compared: normal form C in lower
+/// case.
 #[must_use]
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
@@ -59,7 +59,8 @@ pub fn folded(text: &str) -> String {
     composed(&lower).into_iter().collect()
 }
 
-/// The normal form C of a text (Unicode, 3.11): decomposed, marks in their order, composed again.
+/// The normal form C of a text (Unicode, section 3.11). The text is decomposed, its marks are
+/// sorted, and it is composed again.
 fn composed(text: &str) -> Vec<char> {
     let mut parts = Vec::new();
     for c in text.chars() {
@@ -69,7 +70,8 @@ fn composed(text: &str) -> Vec<char> {
         marks.sort_by_key(|(class, _)| *class);
     }
     let mut result: Vec<char> = Vec::new();
-    // Where the last starter is, and the class of the last mark that stayed behind it.
+    // The position of the last starter, and the class of the last mark that was not composed with
+    // it.
     let (mut starter_at, mut last_class) = (None, 0);
     for (class, c) in parts {
         let is_open = starter_at.is_some_and(|at| result.len() == at + 1 || last_class < class);
@@ -101,7 +103,11 @@ mod tests {
 
         #[test]
         fn the_normal_form_is_the_one_that_the_library_makes(
-            text in r".{0,8}|[A-Za-z\x{e0}-\x{ff}\x{300}-\x{345}\x{1100}-\x{1112}\x{1161}-\x{1175}\x{11a8}-\x{11c2}\x{ac00}-\x{ac01}\x{915}-\x{939}\x{93c}\x{9be}\x{bbe}\x{bd7}]{1,8}"
+            text in concat!(
+                r".{0,8}|[A-Za-z\x{e0}-\x{ff}\x{300}-\x{345}\x{1100}-\x{1112}\x{1161}-\x{1175}",
+                r"\x{11a8}-\x{11c2}\x{ac00}-\x{ac01}\x{915}-\x{939}\x{93c}\x{9be}\x{bbe}",
+                r"\x{bd7}]{1,8}",
+            )
         ) {
             prop_assert_eq!(composed(&text), text.nfc().collect::<Vec<_>>(), "{:?}", text);
             prop_assert_eq!(is_nfc(&text), unicode_normalization::is_nfc(&text), "{:?}", text);

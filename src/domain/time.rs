@@ -1,4 +1,4 @@
-//! Time, as a number. The clock itself is `cx.now`.
+//! Time as a number. The current time is `cx.now`.
 
 use std::ops::{Add, Sub};
 
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Millis(pub i64);
 
-/// The latest moment that D1, which speaks doubles, keeps exactly.
+/// The largest number that D1, which uses doubles, stores exactly.
 pub const MAX_MILLIS: i64 = 1 << 53;
-/// Milliseconds below this are before March 1973. As seconds they reach to the year 5138.
+/// Numbers below this would be milliseconds before March 1973. As seconds they reach the year 5138.
 const LEAST_MILLIS: i64 = 100_000_000_000;
 
 impl Millis {
-    /// A moment that a caller names. The error is the phrase that follows the member's name.
-    /// Seconds are refused: read as milliseconds they are long past, so that what is to begin then
-    /// would have begun.
+    /// Checks a moment that a caller gives. Fails for seconds, because as milliseconds they are
+    /// long past, and a grant would start at once. The error is a phrase to put after the member's
+    /// name.
     pub fn named(number: i64) -> Result<Self, String> {
         match number {
             1..LEAST_MILLIS => {
@@ -30,13 +30,12 @@ impl Millis {
         }
     }
 
-    /// So many seconds.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// As ISO 8601 writes it, in UTC: `2026-11-27T09:05:00.120Z`.
+    /// ISO 8601 in UTC, for example `2026-11-27T09:05:00.120Z`.
     #[must_use]
     pub fn iso(self) -> String {
         let [hours, minutes, seconds] =
@@ -57,7 +56,7 @@ impl Millis {
     }
 }
 
-/// A day (UTC), by how many days after 1970-01-01 it is.
+/// A day in UTC, as the number of days since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub i64);
 
@@ -65,13 +64,12 @@ pub struct Day(pub i64);
 const FIRST_DAY: i64 = 2_440_588;
 
 impl Day {
-    /// The day of a time.
     #[must_use]
     pub const fn of(time: Millis) -> Self {
         Self(time.0.div_euclid(86_400_000))
     }
 
-    /// As ISO 8601 writes it: `2026-11-27`.
+    /// ISO 8601, for example `2026-11-27`.
     #[must_use]
     pub fn text(self) -> String {
         let julian = i32::try_from(self.0.saturating_add(FIRST_DAY)).ok();

@@ -1,7 +1,8 @@
-//! JSON from an issuer, read so that one odd member does not spoil the rest.
+//! Tolerant reading of JSON from an issuer.
 //!
-//! The strict reader (`json`) refuses a text in which any object has a member twice. Of a list of
-//! keys that would be too much: one odd key would lock out everybody who signs with the others.
+//! The strict reader (`json`) refuses a text if any object in it has a duplicate member. For a list
+//! of keys that is too strict: one odd key would lock out all users whose tokens are signed with
+//! the other keys.
 
 use std::fmt;
 
@@ -12,11 +13,11 @@ use serde_json::{Map, Number, Value};
 
 use crate::domain::json::MAX_DEPTH;
 
-/// A value, or why nobody can say what it is.
+/// A value, or the reason why it is ambiguous.
 pub type Item = Result<Value, String>;
 
-/// The items of the list `name` in a JSON object, each by itself; `None` where the object has no
-/// such member. Other members are not looked at. The error is a phrase for the caller.
+/// Reads the list `name` of a JSON object, each item by itself. `None` if the object has no such
+/// member. Other members are ignored. The error is a phrase for the caller.
 pub fn list_in(text: &[u8], name: &str) -> Result<Option<Vec<Item>>, String> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut reader = serde_json::Deserializer::from_slice(text);
@@ -75,8 +76,7 @@ impl<'de> Visitor<'de> for List {
     }
 }
 
-/// Reads to the end of a value whatever is in it; the outcome is an error only where the text is no
-/// JSON.
+/// Reads a value to its end, whatever it contains. It fails only if the text is not JSON.
 #[derive(Clone, Copy)]
 struct Tolerant {
     depth_left: usize,
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for Tolerant {
         while let Some(name) = members.next_key::<String>()? {
             match members.next_value_seed(inner)? {
                 Ok(_) if object.contains_key(&name) => {
-                    problem = problem.or(Some(format!("has the member {name:?} twice")))
+                    problem = problem.or(Some(format!("has the member {name:?} twice")));
                 }
                 Ok(value) => drop(object.insert(name, value)),
                 Err(why) => problem = problem.or(Some(why)),
@@ -180,7 +180,8 @@ mod tests {
     fn an_odd_item_does_not_spoil_the_others() {
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         let text = format!(
-            "\u{feff}{{\"x\":{{\"a\":1,\"a\":2}},\"x\":1,\"keys\":[1,{{\"a\":1,\"a\":2}},{{\"b\":[{{\"c\":1,\"c\":1}}]}},{deep},2]}}"
+            "\u{feff}{{\"x\":{{\"a\":1,\"a\":2}},\"x\":1,\
+             \"keys\":[1,{{\"a\":1,\"a\":2}},{{\"b\":[{{\"c\":1,\"c\":1}}]}},{deep},2]}}"
         );
         let list = list_in(text.as_bytes(), "keys").expect("JSON").expect("a list");
         assert_eq!((list.first(), list.last()), (Some(&Ok(1.into())), Some(&Ok(2.into()))));
@@ -213,9 +214,11 @@ mod tests {
     }
 
     proptest! {
-        /// What the strict reader takes is read to the same.
+        /// Everything that the strict reader accepts is read to the same value.
         #[test]
-        fn items_are_those_of_the_strict_reader(text in r#"\{"keys":\[(([0-9]|"x"|\{"[ab]":[0-9],"[ab]":\[\]\}),){0,3}1\]\}"#) {
+        fn items_are_those_of_the_strict_reader(
+            text in r#"\{"keys":\[(([0-9]|"x"|\{"[ab]":[0-9],"[ab]":\[\]\}),){0,3}1\]\}"#,
+        ) {
             let strict = json::parse(text.as_bytes());
             let tolerant = list_in(text.as_bytes(), "keys").expect("JSON").expect("a list");
             let all: Result<Vec<_>, _> = tolerant.into_iter().collect();
@@ -226,7 +229,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_or_refused_without_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = list_in(&bytes, "keys");
         }
     }

@@ -1,7 +1,8 @@
-//! Assertions that were signed a moment ago, so that a user's requests to the origin share one.
+//! A cache of the assertions that were signed a moment ago. The requests of one user to the origin
+//! share one assertion.
 //!
-//! An assertion is found by the digest of everything that it says. So nothing has to be evicted
-//! when a user changes: their next request asks for another one.
+//! The cache key is a digest of everything that the assertion says. If a user changes, the digest
+//! changes too, so nothing has to be evicted.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -11,15 +12,13 @@ use lru::LruCache;
 
 use crate::domain::time::Millis;
 
-/// For how long an assertion is sent again. It is half of its lifetime, so that the origin has the
-/// other half to look at it.
+/// How long one assertion is sent again. This is half of its lifetime, so the origin has the other
+/// half to check it.
 pub const SENT_AGAIN: Millis = Millis::from_seconds(30);
-/// How many assertions are kept at most.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_999);
-/// How many bytes they may have in all.
+/// The cache evicts the oldest assertions above this size, in bytes.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// The memory of one isolate.
 pub struct Assertions(RefCell<Kept>);
 
 struct Kept {
@@ -39,16 +38,16 @@ impl Default for Assertions {
 }
 
 impl Assertions {
-    /// The assertion that says this, where it was signed a moment ago.
+    /// Returns the assertion with this digest, if it was signed less than [`SENT_AGAIN`] ago.
     #[must_use]
     pub fn find(&self, digest: &[u8; 32], now: Millis) -> Option<Rc<str>> {
         let mut kept = self.0.borrow_mut();
         let signed = kept.by_digest.get(digest)?;
-        // Requests that overlap have clocks that differ a little.
+        // Overlapping requests have slightly different clocks.
         ((now - signed.at).0.abs() < SENT_AGAIN.0).then(|| Rc::clone(&signed.text))
     }
 
-    /// Keeps an assertion that was signed at `now`.
+    /// Caches an assertion that was signed at `now`.
     pub fn keep(&self, digest: [u8; 32], text: &Rc<str>, now: Millis) {
         let kept = &mut *self.0.borrow_mut();
         kept.bytes += text.len();

@@ -1,8 +1,8 @@
-//! The copy in KV of what verification relies on. It is read only while D1 does not answer.
+//! Reads the copy in KV of what verification needs. It is read only while D1 does not answer.
 //!
-//! It holds the enabled token apps, the revocations, and the users, at most
-//! [`MAX_USERS`](crate::memory::snapshot::MAX_USERS) of them, those changed last. It is refused
-//! when it is older than `STALE_IF_ERROR_S`.
+//! The copy has the enabled token apps, the revocations and the users. Of more than
+//! [`MAX_USERS`](crate::memory::snapshot::MAX_USERS) users, it has those that changed last. A copy
+//! older than `STALE_IF_ERROR_S` is refused.
 
 use std::rc::Rc;
 
@@ -18,10 +18,11 @@ use crate::ports::Row;
 use crate::store::snapshot::{self, Record, Renewed};
 use crate::store::{revocations, token_apps, users};
 
-/// The scheduled event renews the snapshot every five minutes; three in a row may fail.
+/// How old the copy may be before `/health` reports it. The scheduled event renews it every five
+/// minutes, so three renewals in a row may fail.
 pub const RENEWED_WITHIN: Millis = Millis::from_seconds(20 * 60);
 
-/// The snapshot, if there is one that is young enough.
+/// Returns the snapshot, if there is one that is not older than `STALE_IF_ERROR_S`.
 pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {
     let snapshot = if let Some(kept) = cx.memory.snapshot(cx.now) {
         kept

@@ -1,4 +1,5 @@
-//! What this isolate has done since it began. Nobody decides by it; it ends with the isolate.
+//! Counts what this isolate has done since it began. No decision depends on these numbers. They end
+//! with the isolate.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,16 +7,16 @@ use std::collections::BTreeMap;
 use crate::domain::time::Millis;
 use crate::ports::{Rows, SqlError};
 
-/// Numbers by two words of Postern's own, as a reason and a dialect.
+/// Numbers by two fixed words, for example a reason and a dialect.
 type ByWords = RefCell<BTreeMap<(&'static str, &'static str), u64>>;
 
-/// The memory of one isolate.
 #[derive(Default)]
 pub struct Counters {
     begun_at: Cell<Option<Millis>>,
     requests: ByWords,
     verifications: ByWords,
-    /// By kind: hits and misses. A warm request looks four times, so no words are compared.
+    /// Hits and misses by [`Looked`], as an array: a warm request looks four times, and comparing
+    /// words would cost too much.
     looks: Cell<[[u64; 2]; Looked::ALL.len()]>,
     windows: Cell<[u64; 2]>,
     d1: Cell<D1>,
@@ -25,46 +26,37 @@ pub struct Counters {
     copies_used: Cell<u64>,
 }
 
-/// What was asked of D1.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct D1 {
-    /// Round trips, those that failed among them.
+    /// Round trips, including failed ones.
     pub batches: u64,
-    /// Statements in them.
     pub statements: u64,
-    /// Rows that D1 says it has read.
+    /// Rows read, as D1 reports them.
     pub rows_read: u64,
-    /// For how long they were waited for, each by itself.
+    /// The sum of the waiting times of all batches, also where they overlapped.
     pub waited: Millis,
 }
 
-/// Of what kind something is that memory may know.
+/// The kinds of things that are looked up in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looked {
-    /// A token app.
     App,
-    /// Whether the signature of a token was checked before.
+    /// The result of an earlier signature check.
     SignedToken,
-    /// A user.
     User,
-    /// A session.
     Session,
-    /// A key for machines.
     Key,
-    /// How somebody stands with a service.
+    /// A user's permissions on a service.
     Standing,
-    /// The groups of a user, and what is granted to groups.
+    /// A user's groups, or the grants of a group.
     Group,
-    /// Whether a token was revoked.
     Revocation,
-    /// An application.
     Application,
-    /// A name of something.
     Name,
 }
 
 impl Looked {
-    /// All kinds, in their order.
+    /// In the order of the discriminants.
     const ALL: [Self; 10] = [
         Self::App,
         Self::SignedToken,
@@ -78,7 +70,6 @@ impl Looked {
         Self::Name,
     ];
 
-    /// The word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -111,7 +102,7 @@ fn count_of_two([hits, misses]: &mut [u64; 2], is_hit: bool) {
     *number = number.saturating_add(1);
 }
 
-/// Those of the two that are not zero.
+/// Leaves out the numbers that are zero.
 fn hits_and_misses(
     of: &'static str,
     [hits, misses]: [u64; 2],
@@ -124,25 +115,25 @@ fn count(number: &Cell<u64>) {
 }
 
 impl Counters {
-    /// Notes that a request began. The first one is taken for the beginning of the isolate, which
-    /// has no clock before.
+    /// Notes that a request began. An isolate has no clock before its first request, so that
+    /// request marks the beginning.
     pub fn begin(&self, now: Millis) {
         if self.begun_at.get().is_none() {
             self.begun_at.set(Some(now));
         }
     }
 
-    /// Counts a request by its dialect and the class of its status.
+    /// Counts a request by its dialect and its status class.
     pub fn request(&self, dialect: &'static str, class: &'static str) {
         add(&self.requests, dialect, class);
     }
 
-    /// Counts a credential that was looked at, and what came of it.
+    /// Counts the verification of a credential by its outcome.
     pub fn verification(&self, credential: &'static str, outcome: &'static str) {
         add(&self.verifications, credential, outcome);
     }
 
-    /// Counts a look into memory.
+    /// Counts a lookup in memory.
     pub fn look(&self, of: Looked, is_hit: bool) {
         let mut looks = self.looks.get();
         if let Some(kind) = looks.get_mut(of as usize) {
@@ -151,14 +142,13 @@ impl Counters {
         self.looks.set(looks);
     }
 
-    /// Counts a window of the data centre that was looked for.
+    /// Counts a lookup of the data centre's window.
     pub fn window(&self, is_found: bool) {
         let mut windows = self.windows.get();
         count_of_two(&mut windows, is_found);
         self.windows.set(windows);
     }
 
-    /// Counts a batch of statements.
     pub fn batch(&self, statements: usize, answer: Result<&[Rows], &SqlError>, took: Millis) {
         let mut d1 = self.d1.get();
         d1.batches = d1.batches.saturating_add(1);
@@ -174,7 +164,6 @@ impl Counters {
         self.d1.set(d1);
     }
 
-    /// Counts a reading of the change feed.
     pub fn feed_read(&self, has_gap: bool) {
         count(&self.feed_reads);
         if has_gap {
@@ -182,61 +171,60 @@ impl Counters {
         }
     }
 
-    /// Counts an answer that relied on copies, because D1 did not answer.
+    /// Counts an answer that came from copies, because D1 did not answer.
     pub fn copy_used(&self) {
         count(&self.copies_used);
     }
 
-    /// When the isolate answered its first request.
+    /// The time of the isolate's first request.
     #[must_use]
     pub fn begun_at(&self) -> Option<Millis> {
         self.begun_at.get()
     }
 
-    /// Requests: dialect, class of the status, how many.
+    /// Returns dialect, status class and number.
     #[must_use]
     pub fn requests(&self) -> Vec<(&'static str, &'static str, u64)> {
         all(&self.requests)
     }
 
-    /// Credentials: kind, outcome, how many.
+    /// Returns kind of credential, outcome and number.
     #[must_use]
     pub fn verifications(&self) -> Vec<(&'static str, &'static str, u64)> {
         all(&self.verifications)
     }
 
-    /// Looks into memory: of what kind, hit or miss, how many.
+    /// Returns the kind, hit or miss, and the number.
     #[must_use]
     pub fn looks(&self) -> Vec<(&'static str, &'static str, u64)> {
         let kinds = Looked::ALL.iter().zip(self.looks.get());
         kinds.flat_map(|(of, counts)| hits_and_misses(of.name(), counts)).collect()
     }
 
-    /// Windows of the data centre: hit or miss, how many.
+    /// Lookups of the data centre's window: hit or miss, and the number.
     #[must_use]
     pub fn windows(&self) -> Vec<(&'static str, &'static str, u64)> {
         hits_and_misses("window", self.windows.get()).collect()
     }
 
-    /// What was asked of D1.
     #[must_use]
     pub fn d1(&self) -> D1 {
         self.d1.get()
     }
 
-    /// Batches that failed: how, how many.
+    /// Returns, for the batches that failed, the kind of failure and the number.
     #[must_use]
     pub fn d1_failures(&self) -> Vec<(&'static str, &'static str, u64)> {
         all(&self.d1_failures)
     }
 
-    /// How often the change feed was read, and how often it did not reach back to what memory knew.
+    /// Returns how often the change feed was read, and how often it did not reach back to where
+    /// memory was.
     #[must_use]
     pub fn feed_reads(&self) -> (u64, u64) {
         (self.feed_reads.get(), self.feed_gaps.get())
     }
 
-    /// How many answers relied on copies.
     #[must_use]
     pub fn copies_used(&self) -> u64 {
         self.copies_used.get()

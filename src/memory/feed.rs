@@ -1,4 +1,4 @@
-//! What one reading of the change feed brings, and whether it is whole.
+//! The result of one reading of the change feed, and whether it is complete.
 
 use std::rc::Rc;
 
@@ -15,59 +15,52 @@ use crate::domain::tokens::revocation::{Revocation, RevocationKey};
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 use crate::memory::machine_keys::ByItsSecret;
 
-/// How many enabled token apps are all kept; beyond that, those that requests name.
+/// Up to this number of enabled token apps, memory keeps all of them. Beyond it, memory keeps those
+/// that requests name.
 pub const MAX_APPS: usize = 1000;
-/// How many changes one reading of the feed takes in; beyond that, memory is emptied.
+/// The largest number of changes that one reading of the feed takes in. If there are more, memory
+/// is emptied.
 pub const MAX_CHANGES: i64 = 500;
 
-/// What one reading of the database brought, all of it as of `head`.
+/// The result of one reading of the database. All of it is as of `head`.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// The newest revision.
     pub head: i64,
-    /// The time of its entry.
+    /// The time of the newest feed entry.
     pub head_at: Millis,
-    /// The oldest revision that the feed still has.
+    /// The oldest revision that is still in the feed.
     pub oldest: i64,
-    /// The revision after which `changes` begins; `None` where memory was empty.
+    /// `changes` begins after this revision. `None` if memory was empty.
     pub since: Option<i64>,
-    /// Whether the entry of that revision is not the one that was read: the database was set back,
-    /// and written since.
+    /// The feed entry of revision `since` is not the one that memory had read. This happens when
+    /// the database was restored to an earlier state and then written.
     pub is_other: bool,
-    /// What changed, ascending.
+    /// In ascending order of revision.
     pub changes: Vec<Change>,
-    /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of
-    /// all.
+    /// The enabled apps that changed. If memory must be emptied, the first `MAX_APPS` + 1 of all.
     pub apps: Vec<Rc<TokenApp>>,
-    /// All revocations, where memory must be emptied; `None` where there are too many.
+    /// All revocations, if memory must be emptied. `None` if there are too many.
     pub revocations: Option<Vec<Revocation>>,
-    /// Tokens that were asked about, and whether they were revoked.
+    /// The tokens that were asked about, and whether each was revoked.
     pub revoked: Vec<(RevocationKey, bool)>,
-    /// The apps of the selection that was asked for.
     pub selected: Option<(Selection, Vec<Rc<TokenApp>>)>,
-    /// Users that were asked for.
     pub users: Vec<Rc<User>>,
-    /// The session that was asked for.
     pub session: Option<(HashedToken, Rc<Session>)>,
-    /// Keys that were asked for, by the hash of a secret; `None` for one that is not there.
+    /// By the hash of a secret. `None` means that there is no such key.
     pub keys: Vec<(HashedToken, Option<ByItsSecret>)>,
-    /// How those who were asked for stand.
     pub standings: Vec<(Pair, InTime<Standing>)>,
-    /// The groups of those who were asked for.
     pub groups: Vec<(UserId, Rc<[i64]>)>,
-    /// What groups that were asked for may do.
     pub of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
-    /// Applications that were asked for, by access key; `None` for one that is not there.
+    /// By access key. `None` means that there is no such application.
     pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
-    /// The services of names that were asked for; `None` for a name that is nobody's.
+    /// The service ids of the names. `None` means that there is no such name.
     pub names: Vec<(ResourceName, Option<i64>)>,
-    /// The names of the actions of types that were asked for.
     pub actions: Vec<(ResourceType, Actions)>,
 }
 
 impl Reading {
-    /// Whether changes between memory and this reading are missing in `changes`. SQL decides the
-    /// same for `apps` and `revocations`, by `store::feed::HAS_GAP`.
+    /// Whether changes between memory and this reading are missing in `changes`.
+    /// `store::feed::HAS_GAP` decides the same in SQL, for `apps` and `revocations`.
     #[must_use]
     pub fn has_gap(&self) -> bool {
         self.is_other

@@ -1,9 +1,11 @@
-//! Whose turn it is to hash a password.
+//! The queue of requests that want to hash a password.
 //!
-//! An isolate computes one hash at a time, in the order in which they came; but whoever only proves
-//! anew what was open before goes first, since a long wait would close it. The hash is kept here,
-//! and not by the request: the platform drops a request whose client has left, and what that
-//! request held is never freed. So at most one hash takes its 19 MiB, whoever leaves.
+//! An isolate computes one hash at a time, in order of arrival. A request that only checks an open
+//! stream again goes first, because a long wait would close the stream.
+//!
+//! This queue keeps the hash, and the request does not: the platform drops a request whose client
+//! has left, and never frees what that request held. So at most one hash takes its 19 MiB, whoever
+//! leaves.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,17 +14,18 @@ use argon2id::Argon2id;
 
 use crate::domain::time::Millis;
 
-/// How many may wait for their turn, each for some 50 ms of everybody before.
+/// The largest number of waiting requests. Each waits about 50 ms for every request before it.
 pub const WAITING: usize = 200;
-/// Whoever was not seen for so long is gone: the platform drops a request whose client has left.
+/// A request that was not seen for this long is gone: the platform drops a request whose client has
+/// left.
 const SEEN_WITHIN: Millis = Millis::from_seconds(1);
 
-/// Those who want to hash, in their order. The first one's turn it is.
+/// The queue. The first place has its turn.
 #[derive(Default)]
 pub struct Hashing {
     queue: RefCell<VecDeque<Place>>,
     latest: Cell<u64>,
-    /// What is being computed, and for whose place.
+    /// The hash that is being computed, and the number of its place.
     current: RefCell<Option<(u64, Argon2id)>>,
 }
 
@@ -33,8 +36,9 @@ struct Place {
 }
 
 impl Hashing {
-    /// Takes a place: at the end, or before all who wait and do not go first. Answers its number,
-    /// or `None` where too many wait, which refuses nobody who goes first.
+    /// Joins the queue at its end, or, if `goes_first`, before all who wait and do not go first.
+    /// Returns the number of the place. Returns `None` if too many wait; this refuses nobody who
+    /// goes first.
     pub fn join(&self, now: Millis, goes_first: bool) -> Option<u64> {
         let mut queue = self.queue.borrow_mut();
         queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
@@ -43,15 +47,16 @@ impl Hashing {
         }
         let number = self.latest.get() + 1;
         self.latest.set(number);
-        // The first one's hash is being computed.
+        // The hash of the first place is being computed, so nobody goes before it.
         let before = queue.iter().skip(1).take_while(|place| place.goes_first).count() + 1;
         let index = if goes_first { before.min(queue.len()) } else { queue.len() };
         queue.insert(index, Place { number, goes_first, seen_at: now });
         Some(number)
     }
 
-    /// Tells that the holder of this place is still there, and answers how many are before them.
-    /// A holder who was away for so long that the place was given up is back at its end.
+    /// Notes that the holder of this place is still there, and returns how many are before it. If
+    /// the place was given up because its holder was away too long, the holder joins again at the
+    /// end.
     pub fn before(&self, number: u64, now: Millis) -> usize {
         let mut queue = self.queue.borrow_mut();
         match queue.iter_mut().find(|place| place.number == number) {
@@ -62,14 +67,14 @@ impl Hashing {
         queue.iter().take_while(|place| place.number != number).count()
     }
 
-    /// How many hash or wait for their turn, as they were last seen.
+    /// How many hash or wait, as they were last seen.
     #[must_use]
     pub fn waiting(&self, now: Millis) -> usize {
         self.queue.borrow().iter().filter(|place| now - place.seen_at < SEEN_WITHIN).count()
     }
 
-    /// Computes so many blocks more of the hash of this place, which begins anew where another one
-    /// was begun since. Answers the tag once it is computed.
+    /// Computes up to `blocks` more blocks of this place's hash. Starts again if another place's
+    /// hash was begun since. Returns the tag when it is complete.
     pub fn go_on(
         &self,
         number: u64,
@@ -78,19 +83,19 @@ impl Hashing {
     ) -> Option<Vec<u8>> {
         let mut current = self.current.borrow_mut();
         if current.as_ref().is_none_or(|(of, _)| *of != number) {
-            // The old one first, so that there are never two.
+            // Drop the old hash first, so that there are never two.
             *current = None;
             *current = Some((number, begin()));
         }
         let tag = current.as_mut().and_then(|(_, hash)| hash.go_on(blocks));
         if tag.is_some() {
-            // The next hash of the same place is another one.
+            // If the same place hashes again, that is a new hash.
             *current = None;
         }
         tag
     }
 
-    /// Gives the place up, and what was computed.
+    /// Leaves the queue, and drops the unfinished hash of this place.
     pub fn leave(&self, number: u64) {
         self.queue.borrow_mut().retain(|place| place.number != number);
         let mut current = self.current.borrow_mut();

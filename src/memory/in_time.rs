@@ -1,7 +1,7 @@
-//! Reading D1 in front of an answer, within a limit of time.
+//! Reads D1 before an answer, with a time limit.
 //!
-//! D1 now and then takes seconds. Then the answer relies on copies. The reading goes on behind the
-//! answer, so that memory is right as soon as D1 answers.
+//! D1 sometimes takes seconds. Then the answer comes from copies, and the reading continues behind
+//! the answer, so that memory is updated as soon as D1 answers.
 
 use crate::context::Cx;
 use crate::domain::time::Millis;
@@ -13,10 +13,11 @@ use crate::memory::{copy, shared};
 use crate::ports::{LocalFuture, within};
 use crate::store::sql::PATIENCE;
 
-/// When the copy in KV is fetched beside the reading, so that it is there when patience ends.
+/// After this time, the copy in KV is fetched while the reading goes on, so that the copy is there
+/// when patience ends.
 const COPY_FETCHED_AFTER: Millis = Millis(1_000);
 
-/// Reads D1 now. `Unavailable` where it fails, or does not answer in time.
+/// Reads D1 now. Fails with `Unavailable` if D1 fails or does not answer in time.
 pub(super) async fn read(
     cx: &Cx,
     wanted: &[Wanted],
@@ -50,7 +51,7 @@ fn published(cx: &Cx, mut found: Found) -> Found {
     found
 }
 
-/// Memory keeps what KV answers for a moment.
+/// The result is not used here: memory caches what KV answers for a moment.
 fn fetch_copy_beside(cx: &Cx) {
     let beside = cx.clone();
     cx.tasks.spawn(Box::pin(async move { drop(copy::fetch(&beside).await) }));

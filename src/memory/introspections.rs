@@ -1,10 +1,12 @@
-//! What introspection endpoints have said of tokens, as an isolate remembers it for a short time.
+//! A short-lived cache of the answers of introspection endpoints (RFC 7662).
 //!
-//! An answer is known by a digest of the token, the app and when the app was changed, so that a
-//! changed app never gets an older one. Tokens that are not active have a place of their own:
-//! guesses push no good token out. Of many requests with one token, one asks and the others look
-//! here until the answer is there. A question that was lost with its request counts as under way
-//! for [`LOST_AFTER`].
+//! The cache key is a digest of the token, the app and the time of the app's last change, so a
+//! changed app never gets an older answer. Tokens that are not active have a cache of their own, so
+//! guessed tokens evict no good one.
+//!
+//! Of several requests with the same token, one asks the endpoint. The others look here again until
+//! the answer is there. If the request that asks is lost, its question counts as under way for
+//! [`LOST_AFTER`].
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,18 +19,18 @@ use crate::domain::tokens::introspection::Said;
 
 /// How long an endpoint may take to answer.
 pub const LIMIT: Millis = Millis::from_seconds(5);
-/// How many questions an isolate asks within [`LIMIT`] about tokens that it has known as active,
-/// and as many again about others.
+/// How many questions an isolate asks within [`LIMIT`] about tokens that were active before. It
+/// asks as many about other tokens.
 const ASKED_WITHIN_LIMIT: usize = 200;
-/// How many of them are about one token.
+/// How many of these questions may be about one token.
 const ASKED_ABOUT_ONE: usize = ASKED_WITHIN_LIMIT / 2;
-/// How many of those about others one network may cause.
+/// How many of the questions about other tokens one network may cause.
 const ASKED_BY_ONE: usize = ASKED_WITHIN_LIMIT / 2;
-/// How long a question counts as under way that nobody ended.
+/// How long a question counts as under way if nobody ended it.
 const LOST_AFTER: Millis = Millis(LIMIT.0 + 250);
-/// How long it is remembered that a token is not active.
+/// How long an inactive token stays in the cache.
 pub const INACTIVE_FOR: Millis = Millis::from_seconds(5);
-/// How long an endpoint that failed is not asked about the same token again.
+/// After a failure, the endpoint is not asked about the same token again for this long.
 pub const FAILED_FOR: Millis = Millis::from_seconds(1);
 
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
@@ -37,31 +39,27 @@ const KEPT_OTHERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1999);
 const KEPT_DIGESTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 const KEPT_PROBLEMS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
-/// By what an answer is known.
+/// The cache key of a question.
 pub type Question = [u8; 32];
 
-/// What came of a question.
 #[derive(Clone)]
 pub enum Outcome {
-    /// The token is active.
     Active(Said),
-    /// It is not.
     Inactive,
-    /// There was no answer that says so.
+    /// The endpoint did not answer, or its answer says neither.
     Failed,
 }
 
-/// What is to be done about a token.
+/// What the caller has to do.
 pub enum Look {
-    /// This is known.
+    /// The outcome is cached.
     Use(Outcome),
-    /// Whoever looks asks.
+    /// The caller must ask the endpoint.
     Ask,
-    /// Another request asks; whoever looks does so again after a while.
+    /// Another request asks the endpoint. The caller looks again after a while.
     Wait,
 }
 
-/// The memory of one isolate.
 pub struct Introspections {
     asked: RefCell<VecDeque<Asked>>,
     were_active: RefCell<LruCache<Question, ()>>,
@@ -70,8 +68,7 @@ pub struct Introspections {
     problems: RefCell<LruCache<String, String>>,
 }
 
-/// A question of a short time ago. `by` is the network that caused it; `None` for a token that was
-/// active.
+/// A recent question. `by` is the network that caused it, or `None` if the token was active before.
 struct Asked {
     at: Millis,
     question: Question,
@@ -96,7 +93,7 @@ impl Default for Introspections {
 }
 
 impl Introspections {
-    /// Looks for an answer. `Ask` is taken as begun.
+    /// Looks for a cached answer. If this returns `Ask`, the question counts as begun.
     #[must_use]
     pub fn look(&self, question: &Question, now: Millis) -> Look {
         if let Some((said, _)) =
@@ -118,9 +115,9 @@ impl Introspections {
         Look::Ask
     }
 
-    /// Whether one more question may be asked now, which counts it. Strangers who send tokens that
-    /// nobody knows make an isolate ask about each. Tokens that were active are counted apart, so
-    /// that strangers turn none of them away.
+    /// Whether one more question may be asked now. If so, the question is counted. Strangers can
+    /// send tokens that nobody knows, and an isolate would ask about each. Tokens that were active
+    /// before are counted apart, so that strangers cannot use up their share.
     #[must_use]
     pub fn may_ask(&self, question: &Question, network: &str, now: Millis) -> bool {
         let was_active = self.were_active.borrow_mut().get(question).is_some();
@@ -138,7 +135,7 @@ impl Introspections {
         may
     }
 
-    /// Notes whether a token is active: questions about one that was are counted apart.
+    /// Notes whether a token is active. Questions about a token that was active are counted apart.
     pub fn note_active(&self, question: Question, is_active: bool) {
         let mut were_active = self.were_active.borrow_mut();
         if is_active {
@@ -148,7 +145,7 @@ impl Introspections {
         }
     }
 
-    /// Remembers what came of a question until that moment.
+    /// Caches an outcome until the given moment.
     pub fn keep(&self, question: Question, outcome: &Outcome, until: Millis) {
         match outcome {
             Outcome::Active(said) => {
@@ -164,7 +161,7 @@ impl Introspections {
         }
     }
 
-    /// Notes why an endpoint did not answer when it was asked last; `None` where it did.
+    /// Notes why an endpoint did not answer the last question; `None` if it did answer.
     pub fn note(&self, endpoint: &str, problem: Option<String>) {
         let mut problems = self.problems.borrow_mut();
         match problem {
@@ -173,7 +170,7 @@ impl Introspections {
         }
     }
 
-    /// Why an endpoint did not answer when it was asked last.
+    /// Why the endpoint did not answer the last question.
     #[must_use]
     pub fn problem(&self, endpoint: &str) -> Option<String> {
         self.problems.borrow().peek(endpoint).cloned()

@@ -1,12 +1,17 @@
-//! What an isolate remembers of the database, and for how long it may rely on it.
+//! The memory of an isolate: a cache of the database, and how long it may be used.
 //!
-//! Users can rely on `STALENESS_S`: within that time a change is in force everywhere. Up to half of
-//! it after the change feed was read, memory is used as it is. From then on, the feed is read
-//! behind the answer. After the whole time, the feed is read first. While D1 does not answer in
-//! time, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
+//! A change is in force everywhere within `STALENESS_S`. Memory has an age: the time since this
+//! isolate last read the change feed.
 //!
-//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot
-//! meet one.
+//! * Up to half of `STALENESS_S`, memory is used without reading.
+//! * From then on, the answer comes from memory, and the feed is read in the background, after the
+//!   answer.
+//! * Above `STALENESS_S`, the feed is read before the answer.
+//! * While D1 does not answer in time, memory and the snapshot in KV are used until they are
+//!   `STALE_IF_ERROR_S` old.
+//!
+//! No borrow of the `RefCell` outlives a method. So requests that interleave at an `.await` never
+//! meet a borrow.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
@@ -46,18 +51,19 @@ use crate::memory::sharing::Sharing;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
-/// How far the clocks of a data centre may differ. A time that is ahead by no more counts as now.
+/// How far the clocks in a data centre may differ. A time up to this far in the future is treated
+/// as now.
 pub const CLOCKS_DIFFER: Millis = Millis::from_seconds(2);
-/// By how much the clock of a request may be behind that of another one that it meets.
+/// How far the clock of one request may be behind the clock of an overlapping one.
 const OVERLAP: Millis = Millis::from_seconds(10);
-/// How long a password that was right is not checked again.
+/// How long a password that was right is not hashed again.
 pub const PASSWORD_REMEMBERED: Millis = Millis::from_seconds(60);
-/// How long D1 is left alone after it did not answer.
+/// After D1 did not answer, it is not asked again for this long.
 const PAUSE_AFTER_FAILURE: Millis = Millis::from_seconds(2);
 /// How long a snapshot is used before KV is asked for a newer one.
 const SNAPSHOT_KEPT: Millis = Millis::from_seconds(10);
-/// How long a reading goes on behind an answer for which it came too late. The platform ends such
-/// work 30 s after the answer.
+/// How long a reading that was too late for its answer may continue in the background. The platform
+/// ends such work 30 s after the answer.
 pub const STALL_GIVEN_UP: Millis = Millis::from_seconds(25);
 
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
@@ -68,30 +74,18 @@ const CACHED_APPLICATIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_00
 const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
-/// The memory of one isolate.
 pub struct Memory {
     inside: RefCell<Remembered>,
-    /// The key sets that issuers publish.
     pub key_sets: KeySets,
-    /// What introspection endpoints have said.
     pub introspections: Introspections,
-    /// Tokens whose signature was checked before.
     pub signed_tokens: SignedTokens,
-    /// Assertions that were sent to the origin.
     pub assertions: Assertions,
-    /// How D1 and KV did.
     pub health: LastHealth,
-    /// How many records there are.
     pub counts: LastCounts,
-    /// How often tokens changed their users.
     pub token_writes: TokenWrites,
-    /// Whether the cache of the data centre works.
     pub sharing: Sharing,
-    /// Whose turn it is to hash a password.
     pub hashing: Hashing,
-    /// What the isolate has done.
     pub counters: Counters,
-    /// Whom it has refused.
     pub refusals: Refusals,
     hashes: Cell<u64>,
 }
@@ -124,14 +118,14 @@ struct Remembered {
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
 }
 
-/// Whether memory may be relied on now.
+/// How memory may be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// As it is.
+    /// Memory is used without reading.
     Fresh,
-    /// As it is, while the feed is read behind the answer.
+    /// Memory is used, and the feed is read in the background, after the answer.
     Aging,
-    /// Not before the feed was read.
+    /// Memory is not used before the feed was read.
     Expired,
 }
 
@@ -186,10 +180,11 @@ impl Remembered {
         }
     }
 
-    /// What a reading drops, and then what it brings.
+    /// Evicts what the reading says has changed, then stores what the reading brought.
     fn take_in(&mut self, reading: &Reading, begun_at: Millis) {
-        // A head below the place where the reading itself began tells that the database was set
-        // back. Memory follows it.
+        // If memory is ahead of this reading, a newer reading has overtaken it, and it is ignored.
+        // There is one exception: a head below the place where the reading itself began shows that
+        // the database was restored to an earlier state. Memory follows it.
         let known = self.place.map(|place| place.revision);
         let overtaken = known
             .is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
@@ -206,11 +201,11 @@ impl Remembered {
             self.has_all_apps = reading.apps.len() <= MAX_APPS;
             self.revocations = Revocations::new(reading.revocations.as_deref());
         }
-        self.forget_users_of_gone_apps(reading);
+        self.evict_users_of_deleted_apps(reading);
         for change in &reading.changes {
-            self.forget(change, begun_at);
+            self.evict(change, begun_at);
         }
-        self.forget_standings(&reading.changes);
+        self.evict_standings(&reading.changes);
         if self.has_all_apps {
             self.apps.extend(reading.apps.iter().map(|app| (app.name.clone(), Rc::clone(app))));
             if self.apps.len() > MAX_APPS {
@@ -226,13 +221,14 @@ impl Remembered {
             self.recent.go_on(&reading.changes, head);
         }
         self.place = Some(head);
-        // One that began before a write whose answer was lost may lack it.
+        // A reading that began before a write whose answer was lost may lack that write. So it does
+        // not make memory younger.
         if self.expired_at.is_none_or(|at| begun_at >= at) {
             self.read_at = self.read_at.max(Some(begun_at));
         }
     }
 
-    /// What was asked for by name.
+    /// Stores what the reading was asked for by name.
     fn remember(&mut self, reading: &Reading) {
         if let Some((selection, apps)) = &reading.selected {
             self.selections.put(selection.clone(), apps.clone());
@@ -269,21 +265,21 @@ impl Remembered {
         self.names.take_in(&reading.names, &reading.actions);
     }
 
-    fn forget(&mut self, change: &Change, now: Millis) {
-        self.keys.forget(change);
-        self.names.forget(change);
+    fn evict(&mut self, change: &Change, now: Millis) {
+        self.keys.evict(change);
+        self.names.evict(change);
         match change.kind {
             ChangeKind::TokenApp => {
                 self.apps.retain(|name, _| name.as_str() != change.key);
                 self.selections.clear();
             }
-            ChangeKind::User => self.forget_user(&change.key, change.revision),
+            ChangeKind::User => self.evict_user(&change.key, change.revision),
             ChangeKind::Session => {
-                forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key)
+                evict_where(&mut self.sessions, |_, session| session.id.to_string() == change.key)
             }
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
-            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys
-            // and names are looked at above.
+            // These are handled elsewhere: by `evict_standings`, by `evict_users_of_deleted_apps`,
+            // and above for keys and names.
             ChangeKind::Service
             | ChangeKind::Grant
             | ChangeKind::Directory
@@ -294,7 +290,8 @@ impl Remembered {
                 Revocation::parse(&change.key)
                     .map(|revocation| self.revocations.add(&revocation, now)),
             ),
-            // Whoever is in other groups now is to be compared with their token's again.
+            // The user's stored groups changed, so they must be compared with the user's token
+            // again.
             ChangeKind::Membership => {
                 if let Ok(id) = change.key.parse().map(UserId) {
                     self.users.pop(&id);
@@ -304,30 +301,30 @@ impl Remembered {
         }
     }
 
-    /// The users of an app that is gone belong to none, also where there is another app of its
-    /// name.
-    fn forget_users_of_gone_apps(&mut self, reading: &Reading) {
+    /// Users of a deleted app no longer belong to an app, even if a new app has the same name. So
+    /// their cached rows are evicted.
+    fn evict_users_of_deleted_apps(&mut self, reading: &Reading) {
         let is_one = |change: &&Change| change.kind == ChangeKind::TokenApp;
         for Change { key, .. } in reading.changes.iter().filter(is_one) {
             let is_of_name = |app: &&Rc<TokenApp>| app.name.as_str() == key;
             let known = self.apps.values().find(is_of_name).map(|app| app.created_at);
             let now = reading.apps.iter().find(is_of_name).map(|app| app.created_at);
             if known.is_none() || known != now {
-                forget_where(&mut self.users, |_, user| {
+                evict_where(&mut self.users, |_, user| {
                     user.profile.token_app.as_ref() == Some(key)
                 });
             }
         }
     }
 
-    /// Looks through the standings once, however many changes there are.
-    fn forget_standings(&mut self, changes: &[Change]) {
+    /// Looks through the standings once for all changes together.
+    fn evict_standings(&mut self, changes: &[Change]) {
         if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
             self.standings.clear();
             self.groups.clear();
             self.of_groups.clear();
-            // An import may have changed who is in which group.
-            forget_where(&mut self.users, |_, user| user.synced_groups.is_some());
+            // An import may have changed group memberships.
+            evict_where(&mut self.users, |_, user| user.synced_groups.is_some());
             return;
         }
         let keys = |kinds: &[ChangeKind]| {
@@ -340,8 +337,8 @@ impl Remembered {
         if services.is_empty() && users.is_empty() && pairs.is_empty() {
             return;
         }
-        forget_where(&mut self.of_groups, |of, _| services.contains(&of.service_id.to_string()));
-        forget_where(&mut self.standings, |pair, _| {
+        evict_where(&mut self.of_groups, |of, _| services.contains(&of.service_id.to_string()));
+        evict_where(&mut self.standings, |pair, _| {
             let (service, user) = (pair.service_id.to_string(), pair.user_id.to_string());
             pairs.contains(&format!("{service}/{user}"))
                 || services.contains(&service)
@@ -349,14 +346,14 @@ impl Remembered {
         });
     }
 
-    fn forget_user(&mut self, key: &str, revision: i64) {
+    fn evict_user(&mut self, key: &str, revision: i64) {
         let Ok(id) = key.parse().map(UserId) else { return };
         self.users.pop(&id);
         self.groups.pop(&id);
         let known = self.changed_users.peek(&id).copied().unwrap_or(i64::MIN);
         self.changed_users.put(id, revision.max(known));
-        forget_where(&mut self.sessions, |_, session| session.user_id == id);
-        forget_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
+        evict_where(&mut self.sessions, |_, session| session.user_id == id);
+        evict_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
     }
 
     fn remember_user(&mut self, user: &Rc<User>) {
@@ -365,7 +362,7 @@ impl Remembered {
     }
 }
 
-fn forget_where<K: Clone + std::hash::Hash + Eq, V>(
+fn evict_where<K: Clone + std::hash::Hash + Eq, V>(
     cache: &mut LruCache<K, V>,
     gone: impl Fn(&K, &V) -> bool,
 ) {
@@ -377,7 +374,6 @@ fn forget_where<K: Clone + std::hash::Hash + Eq, V>(
 }
 
 impl Memory {
-    /// How far memory may be relied on at `now`.
     #[must_use]
     pub fn freshness(&self, now: Millis, staleness: Staleness) -> Freshness {
         match self.age(now) {
@@ -387,28 +383,28 @@ impl Memory {
         }
     }
 
-    /// The time since the feed was last read; `None` where it never was, or where the clock went
-    /// backwards by more than requests overlap.
+    /// The time since the feed was last read. `None` if it never was, or if the clock went back by
+    /// more than requests overlap.
     #[must_use]
     pub fn age(&self, now: Millis) -> Option<Millis> {
         let age = now - self.inside.borrow().read_at?;
         (age.0 > -OVERLAP.0).then(|| age.max(Millis(0)))
     }
 
-    /// The newest revision that memory has seen.
+    /// The newest revision of the change feed that memory has read.
     #[must_use]
     pub fn revision(&self) -> Option<i64> {
         self.place().map(|place| place.revision)
     }
 
-    /// How far memory has read the change feed.
+    /// The place up to which memory has read the change feed.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         self.inside.borrow().place
     }
 
-    /// Whether a reading of the feed should begin now. It then counts as begun. An earlier one that
-    /// began more than `lost_after` ago, and did not stall, has ended with its request.
+    /// Whether a reading of the feed should begin now. If so, it counts as begun. An earlier
+    /// reading that began more than `lost_after` ago, and did not stall, was lost with its request.
     pub fn begin_reading(&self, now: Millis, lost_after: Millis) -> bool {
         if self.is_stalled(now) {
             return false;
@@ -421,8 +417,8 @@ impl Memory {
         idle
     }
 
-    /// Takes in a reading of D1 that began at `begun_at`. It drops exactly what changed. A reading
-    /// that is older than memory changes nothing.
+    /// Stores a reading of D1 that began at `begun_at`. Evicts exactly what changed. A reading that
+    /// is older than memory changes nothing.
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -433,8 +429,7 @@ impl Memory {
         memory.take_in(reading, begun_at);
     }
 
-    /// Takes in a reading that another isolate has made. `recent` is what that isolate knows of the
-    /// feed.
+    /// Stores a reading that another isolate made. `recent` is what that isolate knows of the feed.
     pub fn take_in_shared(&self, reading: &Reading, asked_at: Millis, recent: Recent) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -446,9 +441,9 @@ impl Memory {
         }
     }
 
-    /// Takes in what was read at an earlier place, and then forgets what has changed since. Answers
-    /// `false`, and takes in nothing, where memory does not know that place, or where an app or the
-    /// directory has changed since.
+    /// Stores what was read at an earlier place, then evicts what has changed since. Stores nothing
+    /// and returns `false` if memory does not know that place, or if an app or the directory has
+    /// changed since.
     pub fn take_in_earlier(&self, reading: &Reading, place: Place, now: Millis) -> bool {
         let memory = &mut *self.inside.borrow_mut();
         let Some(since) = memory.recent.since(place) else { return false };
@@ -461,14 +456,14 @@ impl Memory {
         let since: Vec<Change> = since.into_iter().cloned().collect();
         memory.remember(reading);
         for change in &since {
-            memory.forget(change, now);
+            memory.evict(change, now);
         }
-        memory.forget_standings(&since);
+        memory.evict_standings(&since);
         true
     }
 
-    /// Whether a reading that another isolate asked for at that time, by its clock, is newer than
-    /// memory, and not from before a write of this isolate whose answer was lost.
+    /// Whether a reading by another isolate is newer than memory. It must also be newer than any
+    /// write of this isolate whose answer was lost. `asked_at` is by the other isolate's clock.
     #[must_use]
     pub fn may_learn_from(&self, asked_at: Millis) -> bool {
         let memory = self.inside.borrow();
@@ -476,7 +471,8 @@ impl Memory {
             && memory.expired_at.is_none_or(|at| at + CLOCKS_DIFFER < asked_at)
     }
 
-    /// What memory knows of the feed, for another isolate, and when it was asked for.
+    /// What memory knows of the feed, for other isolates: when D1 was asked, floor, head and
+    /// changes.
     #[must_use]
     pub fn shared_window(&self) -> Option<(Millis, Place, Place, Vec<Change>)> {
         let memory = self.inside.borrow();
@@ -484,12 +480,12 @@ impl Memory {
         Some((memory.read_at?, floor, head, memory.recent.changes().cloned().collect()))
     }
 
-    /// Notes that a reading ended and brought nothing.
+    /// Notes that a reading ended without a result.
     pub fn end_reading(&self) {
         self.inside.borrow_mut().reading_since = None;
     }
 
-    /// Notes that D1 did not answer. `now` is when that was known, so that the pause begins then.
+    /// Notes that D1 did not answer. `now` is when this became known; the pause begins then.
     pub fn note_failure(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
@@ -497,35 +493,36 @@ impl Memory {
         memory.reading_since = None;
     }
 
-    /// Notes that D1 did not answer in time, and that the reading goes on behind the answer.
+    /// Notes that D1 did not answer in time, and that the reading continues in the background.
     pub fn note_stall(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
-        // One that is older went with its request.
+        // A stall that is older than this was lost with its request.
         memory.stalled_at = memory.stalled_at.filter(|at| now - *at < STALL_GIVEN_UP).or(Some(now));
     }
 
-    /// Whether a reading goes on behind an answer for which it came too late. Until it ends, nobody
-    /// waits for another reading of the feed.
+    /// Whether a reading that was too late for its answer continues in the background. Until it
+    /// ends, no request waits for another reading of the feed.
     #[must_use]
     pub fn is_stalled(&self, now: Millis) -> bool {
         self.inside.borrow().stalled_at.is_some_and(|at| now - at < STALL_GIVEN_UP)
     }
 
-    /// Lets memory count as expired: a write whose answer was lost may have taken effect.
+    /// Makes memory expire. Called when the answer to a write was lost, because the write may have
+    /// taken effect.
     pub fn expire(&self, now: Millis, staleness: Staleness) {
         let mut memory = self.inside.borrow_mut();
         memory.read_at = memory.read_at.map(|at| at.min(now - staleness.usable() - Millis(1)));
         memory.expired_at = Some(now);
     }
 
-    /// Whether D1 failed so recently that it is not asked again for what a copy can answer.
+    /// Whether D1 failed so recently that copies are used without asking it again.
     #[must_use]
     pub fn is_pausing(&self, now: Millis) -> bool {
         self.inside.borrow().failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE && now >= at)
     }
 
-    /// The apps that a selection takes, in order of name; `None` where memory does not know.
+    /// The apps of a selection, in order of name; `None` if memory does not know.
     #[must_use]
     pub fn candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
         let mut memory = self.inside.borrow_mut();
@@ -535,19 +532,19 @@ impl Memory {
         memory.selections.get(selection).cloned()
     }
 
-    /// Whether memory may know of anything revoked of the kind.
+    /// Whether a token may have been revoked by this kind of revocation.
     #[must_use]
     pub fn may_have_revoked(&self, kind: RevocationKind) -> bool {
         self.inside.borrow().revocations.may_have(kind)
     }
 
-    /// Whether it was revoked; `None` where memory does not know.
+    /// `None` if memory does not know.
     #[must_use]
     pub fn has_revoked(&self, key: &RevocationKey) -> Option<bool> {
         self.inside.borrow_mut().revocations.find(key)
     }
 
-    /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not
+    /// Whether an enabled app takes its tokens from this URL parameter; `None` if memory does not
     /// know.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
@@ -556,27 +553,28 @@ impl Memory {
         memory.has_all_apps.then(named)
     }
 
-    /// The enabled apps, where memory knows all of them.
+    /// All enabled apps; empty if memory does not keep all of them.
     #[must_use]
     pub fn apps(&self) -> Vec<Rc<TokenApp>> {
         self.inside.borrow().apps.values().cloned().collect()
     }
 
-    /// Whether there is any enabled app; `None` where memory does not know.
+    /// `None` if memory does not know.
     #[must_use]
     pub fn has_apps(&self) -> Option<bool> {
         let memory = self.inside.borrow();
         memory.has_all_apps.then(|| !memory.apps.is_empty())
     }
 
-    /// Whether an enabled app has that name; `None` where memory does not know.
+    /// Whether an enabled app has that name; `None` if memory does not know.
     #[must_use]
     pub fn is_app(&self, name: &str) -> Option<bool> {
         let memory = self.inside.borrow();
         memory.has_all_apps.then(|| memory.apps.keys().any(|app| app.as_str() == name))
     }
 
-    /// A user by name. The name may have been a deleted user's whose id is somebody else's by now.
+    /// Finds a user by name. The cached id of the name is checked: a user of that name may have
+    /// been deleted, and the id given to another user.
     #[must_use]
     pub fn user_named(&self, username: &Username) -> Option<Rc<User>> {
         let memory = &mut *self.inside.borrow_mut();
@@ -584,37 +582,36 @@ impl Memory {
         memory.users.get(id).filter(|user| user.username == *username).cloned()
     }
 
-    /// A user by id.
     #[must_use]
     pub fn user(&self, id: UserId) -> Option<Rc<User>> {
         self.inside.borrow_mut().users.get(&id).cloned()
     }
 
-    /// A session by the hash of its token or cookie, whether it has ended or not.
+    /// Finds a session by the hash of its token or cookie. The session may have ended.
     #[must_use]
     pub fn session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
         self.inside.borrow_mut().sessions.get(hash).cloned()
     }
 
-    /// A key by the hash of a secret, whether it is over or not: `Some(None)` where there is none,
-    /// `None` where memory does not know.
+    /// Finds a key by the hash of a secret. The key may have expired. `Some(None)` means that there
+    /// is no such key, `None` that memory does not know.
     #[must_use]
     pub fn key(&self, hash: &HashedToken) -> Option<Option<Rc<MachineKey>>> {
         self.inside.borrow_mut().keys.find(hash)
     }
 
-    /// Whether the use of a key on that day is still to be written down; it is then taken as
+    /// Whether the use of a key on that day still has to be written to D1. If so, it counts as
     /// written.
     pub fn begin_noting_key(&self, hash: &HashedToken, day: Day) -> bool {
         self.inside.borrow_mut().keys.begin_noting(hash, day)
     }
 
-    /// It could not be written down.
+    /// Notes that the write failed, so that the next use is written.
     pub fn fail_noting_key(&self, hash: &HashedToken) {
         self.inside.borrow_mut().keys.fail_noting(hash);
     }
 
-    /// How somebody stands with a service at `now`.
+    /// A user's permissions on a service at `now`.
     #[must_use]
     pub fn standing(&self, pair: &Pair, now: Millis) -> Option<Standing> {
         self.inside.borrow_mut().standings.get(pair)?.at(now)
@@ -626,26 +623,25 @@ impl Memory {
         self.inside.borrow_mut().groups.get(&id).cloned()
     }
 
-    /// What is granted on a service to a group at `now`.
+    /// What is granted to a group on a service at `now`.
     #[must_use]
     pub fn granted_to_group(&self, of: &ServiceGroup, now: Millis) -> Option<Permissions> {
         self.inside.borrow_mut().of_groups.get(of)?.at(now)
     }
 
-    /// An application by access key: `Some(None)` where there is none, `None` where memory does not
-    /// know.
+    /// `Some(None)` means that there is no such application, `None` that memory does not know.
     #[must_use]
     pub fn application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         self.inside.borrow_mut().applications.get(access_key).cloned()
     }
 
-    /// The application whose access token has that hash, whether the token has ended or not.
+    /// The application whose access token has that hash. The token may have expired.
     #[must_use]
     pub fn application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
         let memory = &mut *self.inside.borrow_mut();
         let access_key = memory.access_tokens.get(token)?;
         let application = memory.applications.get(access_key)?.clone()?;
-        // The token may have been replaced since.
+        // A newer access token may have replaced this one.
         application
             .token
             .as_ref()
@@ -653,19 +649,20 @@ impl Memory {
             .then_some(application)
     }
 
-    /// The service of a name: `Some(None)` where it is nobody's, `None` where memory does not know.
+    /// The service id of a name. `Some(None)` means that there is no such name, `None` that memory
+    /// does not know.
     #[must_use]
     pub fn named_service(&self, name: &ResourceName) -> Option<Option<i64>> {
         self.inside.borrow_mut().names.service(name)
     }
 
-    /// The names of the actions of a type.
     #[must_use]
     pub fn actions(&self, of: &ResourceType) -> Option<Actions> {
         self.inside.borrow_mut().names.actions(of)
     }
 
-    /// What KV was last asked for and answered, where that was a moment ago.
+    /// The last answer of KV, if it is younger than [`SNAPSHOT_KEPT`]. `Some(None)` means that KV
+    /// had no snapshot.
     #[must_use]
     pub fn snapshot(&self, now: Millis) -> Option<Option<Rc<Snapshot>>> {
         let memory = self.inside.borrow();
@@ -673,12 +670,12 @@ impl Memory {
         (now - *fetched_at < SNAPSHOT_KEPT).then(|| snapshot.clone())
     }
 
-    /// Keeps what KV answered for a moment.
     pub fn keep_snapshot(&self, snapshot: Option<Rc<Snapshot>>, now: Millis) {
         self.inside.borrow_mut().snapshot = Some((now, snapshot));
     }
 
-    /// The user whose password was right less than a minute ago, by a keyed digest of both.
+    /// The user whose password was right less than a minute ago. `digest` is a keyed digest of name
+    /// and password.
     #[must_use]
     pub fn remembered_password(&self, digest: &[u8; 32], now: Millis) -> Option<Rc<User>> {
         let memory = &mut *self.inside.borrow_mut();
@@ -690,8 +687,8 @@ impl Memory {
         memory.users.get(&id).cloned()
     }
 
-    /// Remembers that a password was right, if nothing changed since `revision`, at which the user
-    /// was read.
+    /// Caches that a password was right. Does nothing if memory has moved on from `revision`, at
+    /// which the user was read.
     pub fn remember_password(
         &self,
         digest: [u8; 32],
@@ -706,29 +703,30 @@ impl Memory {
         }
     }
 
-    /// Notes that sign-ins of a name from a network are limited until then, by a digest of both.
+    /// Notes that sign-ins of a name from a network are limited until that time. `digest` is a
+    /// digest of both.
     pub fn note_limited(&self, digest: [u8; 32], until: Millis) {
         self.inside.borrow_mut().limited.put(digest, until);
     }
 
-    /// Whether they are.
+    /// Whether these sign-ins are limited now.
     #[must_use]
     pub fn is_limited(&self, digest: &[u8; 32], now: Millis) -> bool {
         self.inside.borrow().limited.peek(digest).is_some_and(|until| now < *until)
     }
 
-    /// Counts a hash of a password, which costs some 50 ms and 19 MiB.
+    /// Counts one password hash, which costs about 50 ms and 19 MiB.
     pub fn count_hash(&self) {
         self.hashes.set(self.hashes.get().saturating_add(1));
     }
 
-    /// How many passwords were hashed.
+    /// The number of password hashes since the isolate began.
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.hashes.get()
     }
 
-    /// How many entries the caches have, by what they are of.
+    /// The number of entries of each cache.
     #[must_use]
     pub fn entries(&self) -> [(&'static str, usize); 10] {
         let memory = self.inside.borrow();
@@ -746,8 +744,8 @@ impl Memory {
         ]
     }
 
-    /// How many bytes the keys take that a request names by a text of its own choice. Each of them
-    /// was parsed before, so that their length is bounded, and their number is.
+    /// The size, in bytes, of the cache keys that requests choose freely. Each was parsed before,
+    /// so their length is bounded; the caches bound their number.
     #[must_use]
     pub fn named_bytes(&self) -> usize {
         let memory = self.inside.borrow();
@@ -766,7 +764,7 @@ impl Memory {
         selections + usernames + applications
     }
 
-    /// When the enabled app of that name was made; `None` where memory has none.
+    /// When the enabled app of that name was created; `None` if memory has none.
     #[must_use]
     pub fn app_created_at(&self, name: &str) -> Option<Millis> {
         self.inside
@@ -777,7 +775,7 @@ impl Memory {
             .map(|app| app.created_at)
     }
 
-    /// The revision at which the user was last seen to change.
+    /// The revision of the user's last change that memory has seen.
     #[must_use]
     pub fn user_changed_at(&self, id: UserId) -> Option<i64> {
         self.inside.borrow().changed_users.peek(&id).copied()

@@ -1,17 +1,17 @@
-//! The key sets that issuers publish, as an isolate remembers them: for how long, and when an
-//! issuer is asked again.
+//! A cache of the key sets that issuers publish (JWKS), and the rules for when an issuer is asked
+//! again.
 //!
-//! A set is fresh for the `max-age` that the issuer said, 1 minute at least and 60 at most. At most
-//! one request fetches a set at a time; the others look here again until it is there. A fetch that
-//! was lost with its request counts as under way for [`LOST_AFTER`], then one of them starts the
-//! next.
+//! A set is fresh for the issuer's `max-age`, but at least 1 minute and at most 60. At most one
+//! request fetches a set at a time; the others look here again until it is there. If the request
+//! that fetches is lost, its fetch counts as under way for [`LOST_AFTER`]. Then another request
+//! starts the next fetch.
 //!
-//! A `kid` that the set does not have makes the issuer be asked again, once in
-//! [`UNKNOWN_KEY_PAUSE`]: so long at most do made-up key ids hide a rotation. While an issuer does
-//! not answer, its last set counts until it is [`KEPT`] old.
+//! If a token names a `kid` that the set does not have, the issuer is asked again, at most once in
+//! [`UNKNOWN_KEY_PAUSE`]. So made-up key ids can hide a key rotation for at most that long. While
+//! an issuer does not answer, its last set is used until it is [`KEPT`] old.
 //!
-//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot
-//! meet one.
+//! No borrow of the `RefCell` outlives a method. So requests that interleave at an `.await` never
+//! meet a borrow.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -25,39 +25,37 @@ use crate::domain::tokens::fetch_problem::{FETCH_TIMEOUT_S, FetchProblem};
 use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::{KeySource, Metadata};
 
-/// How long a fetch may take.
 pub const FETCH_LIMIT: Millis = Millis::from_seconds(FETCH_TIMEOUT_S as i64);
-/// How long one counts as under way that nobody ended: a little longer, for a fetch that ends by
-/// its time limit says so itself.
+/// How long a fetch counts as under way if nobody ended it. This is a little longer than the limit,
+/// because a fetch that ends by its time limit says so itself.
 const LOST_AFTER: Millis = Millis(FETCH_LIMIT.0 + 250);
-/// How long an issuer is left alone that was asked and may not have had a token's key yet.
+/// After the issuer was asked, and its set lacked a token's key, it is not asked again for this
+/// long.
 pub const UNKNOWN_KEY_PAUSE: Millis = Millis::from_seconds(10);
-/// How long an issuer is left alone that did not answer while its last set serves.
+/// While the last set is usable and the issuer does not answer, it is not asked again for this
+/// long.
 const FAILURE_PAUSE: Millis = Millis::from_seconds(30);
-/// How long it is left alone after it did not answer, where there is nothing to serve meanwhile.
+/// If there is no usable set, an issuer that did not answer is not asked again for this long.
 const SHORT_PAUSE: Millis = Millis::from_seconds(5);
-/// How long the last set serves while the issuer does not answer.
+/// How long the last set is used while the issuer does not answer.
 pub const KEPT: Millis = Millis::from_seconds(24 * 60 * 60);
 /// Freshness of a set when the issuer sends no max-age, and its bounds, in seconds.
 const SET_FRESH_S: Freshness = Freshness { default: 300, min: 60, max: 3600 };
-/// The same of an issuer's metadata.
+/// Freshness of an issuer's metadata when the issuer sends no max-age, and its bounds, in seconds.
 const METADATA_FRESH_S: Freshness = Freshness { default: 3600, min: 300, max: 24 * 60 * 60 };
 
 const KEPT_SETS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
-/// The memory of one isolate.
 pub struct KeySets(RefCell<LruCache<KeySource, Kept>>);
 
 #[derive(Default)]
 struct Kept {
     set: Option<Fetched<KeySet>>,
     metadata: Option<Fetched<Metadata>>,
-    /// When the issuer was asked last.
     asked_at: Option<Millis>,
-    /// When the fetch began that is under way.
+    /// When the fetch that is under way began.
     fetching_since: Option<Millis>,
     failed_at: Option<Millis>,
-    /// Why the last fetch failed.
     problem: Option<FetchProblem>,
 }
 
@@ -67,31 +65,30 @@ struct Fetched<T> {
     fresh_until: Millis,
 }
 
-/// Which key is looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedKey<'t> {
-    /// The algorithm that it must be for.
     pub algorithm: Algorithm,
-    /// The `kid` by which the token names it.
     pub name: Option<&'t str>,
-    /// When the token came. A set that was asked for later has all keys that it may be signed with.
+    /// When the token came. A set that was asked for later has all keys that could have signed the
+    /// token.
     pub since: Millis,
 }
 
-/// What is to be done about a set.
+/// What the caller has to do.
 #[derive(Debug)]
 pub enum Look {
-    /// The set is used as it is.
+    /// The caller uses this set.
     Use(Rc<KeySet>),
-    /// Whoever looks starts a fetch, and looks again.
+    /// The caller starts a fetch, and looks again after it.
     Fetch,
-    /// Another request fetches the set: whoever looks does so again after a while.
+    /// Another request fetches the set. The caller looks again after a while. The value is the last
+    /// set, if it is usable.
     Wait(Option<Rc<KeySet>>),
-    /// The issuer is not asked now, and may have the key; meanwhile there is this set.
+    /// The issuer may have the key, but is not asked now.
     Later {
-        /// The last set, which does not have the key by that name.
+        /// The last set. It does not have a key of that name.
         known: Option<Rc<KeySet>>,
-        /// In how many seconds the issuer may be asked again.
+        /// After this many seconds the issuer may be asked again.
         retry_after_s: i64,
     },
 }
@@ -109,7 +106,8 @@ impl Default for KeySets {
 }
 
 impl KeySets {
-    /// Looks for the set that has the wanted key. `Fetch` is taken as begun.
+    /// Looks for the set that has the wanted key. If this returns `Fetch`, the fetch counts as
+    /// begun.
     #[must_use]
     pub fn look(&self, source: &KeySource, wanted: WantedKey<'_>, now: Millis) -> Look {
         let mut sets = self.0.borrow_mut();
@@ -141,7 +139,7 @@ impl KeySets {
         }
     }
 
-    /// The set as long as it is fresh, whatever a token calls its key.
+    /// Returns the set while it is fresh, whatever `kid` a token names.
     #[must_use]
     pub fn fresh(&self, source: &KeySource, now: Millis) -> Option<Rc<KeySet>> {
         let mut sets = self.0.borrow_mut();
@@ -150,15 +148,15 @@ impl KeySets {
             .then(|| Rc::clone(&fetched.value))
     }
 
-    /// When the issuer was asked for the set that serves now; `None` where there is none.
+    /// When the issuer was asked for the set that is used now; `None` if there is none.
     #[must_use]
     pub fn fetched_at(&self, source: &KeySource) -> Option<Millis> {
         Some(self.0.borrow().peek(source)?.set.as_ref()?.asked_at)
     }
 
-    /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control`
-    /// is what the issuer said about it. Answers whether other keys are left out of it than of the
-    /// last.
+    /// Caches a set that was asked for at `asked_at`, unless a newer one is cached. `cache_control`
+    /// is the header of the issuer's answer. Returns whether this set leaves out other keys than
+    /// the last one did.
     pub fn keep(
         &self,
         source: &KeySource,
@@ -180,7 +178,7 @@ impl KeySets {
             .map_or(!set.left_out().is_empty(), |before| before.value.left_out() != set.left_out())
     }
 
-    /// Notes why the issuer, asked at `asked_at`, did not answer with a set.
+    /// Notes that a fetch failed that began at `asked_at`.
     pub fn note_failure(
         &self,
         source: &KeySource,
@@ -194,13 +192,13 @@ impl KeySets {
         if problem.ends_trust() {
             kept.set = None;
         }
-        // It may be that the keys have moved.
+        // The key set may have moved to another URL.
         kept.metadata = None;
         kept.failed_at = Some(now);
         kept.problem = Some(problem);
     }
 
-    /// The metadata of an issuer as long as it is fresh.
+    /// Returns an issuer's metadata while it is fresh.
     #[must_use]
     pub fn metadata(&self, source: &KeySource, now: Millis) -> Option<Rc<Metadata>> {
         let mut sets = self.0.borrow_mut();
@@ -208,7 +206,6 @@ impl KeySets {
         (now < fetched.fresh_until).then(|| Rc::clone(&fetched.value))
     }
 
-    /// Keeps metadata of an issuer.
     pub fn keep_metadata(
         &self,
         source: &KeySource,
@@ -221,13 +218,14 @@ impl KeySets {
             Some(fetched);
     }
 
-    /// Why the last fetch from a source failed; `None` where it did not, or there was none.
+    /// The reason of the last failed fetch; `None` if the last fetch succeeded, or if there was
+    /// none.
     #[must_use]
     pub fn problem(&self, source: &KeySource) -> Option<FetchProblem> {
         self.0.borrow().peek(source)?.problem.clone()
     }
 
-    /// Every source of which the last fetch failed, and why.
+    /// Every source whose last fetch failed, and why.
     #[must_use]
     pub fn problems(&self) -> Vec<(KeySource, FetchProblem)> {
         let sets = self.0.borrow();
@@ -244,7 +242,7 @@ impl Kept {
         Look::Fetch
     }
 
-    /// Takes note that the fetch is over that began at that time; a later one is still under way.
+    /// Ends the fetch that began at `asked_at`. A fetch that began later is still under way.
     fn end(&mut self, asked_at: Millis) {
         self.fetching_since = self.fetching_since.filter(|since| *since > asked_at);
     }
@@ -266,14 +264,14 @@ impl<T> Fetched<T> {
     }
 }
 
-/// How many seconds, at least one, are left of a pause that began at that moment; `None` where it
-/// is over. Requests that overlap have clocks that differ a little.
+/// The seconds that are left of a pause that began at `began`, at least one; `None` if the pause
+/// has ended. Overlapping requests have slightly different clocks.
 fn left_of(now: Millis, began: Option<Millis>, pause: Millis) -> Option<i64> {
     let passed = (now - began?).0.abs();
     (passed < pause.0).then(|| (pause.0 - passed + 999).div_euclid(1000))
 }
 
-/// The `max-age` of a `Cache-Control` (RFC 9111, 5.2.2) within its limits.
+/// The `max-age` of a `Cache-Control` header (RFC 9111, section 5.2.2), within the limits.
 fn fresh_s(cache_control: Option<&str>, limits: &Freshness) -> i64 {
     let directives = || {
         cache_control

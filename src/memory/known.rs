@@ -1,8 +1,9 @@
-//! The doors to what an isolate knows.
+//! How actions read what an isolate has cached. Each method of [`Known`] that returns one kind of
+//! thing is called a door.
 //!
-//! Each door answers from what was read for this request, else from memory; else it reads D1, and
-//! falls back on copies while D1 does not answer. Where nobody knows, the door itself says
-//! `Unavailable`: `None` means that there is no such thing.
+//! A door looks first at what was read for this request, then in memory. If it finds nothing there,
+//! it reads D1. While D1 does not answer, it uses copies. If no source knows the answer, the door
+//! fails with `Unavailable`. So `None` always means that there is no such thing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -32,56 +33,54 @@ use crate::ports::within;
 use crate::store::sql::PATIENCE;
 use crate::store::standings::Subject;
 
-/// How long a look at an open stream waits for the reading of another one before it reads itself.
+/// Many open streams are checked at the same time. A check waits this long for another check's
+/// reading before it reads D1 itself.
 const SHARED_READING: Millis = Millis(1_000);
-/// How often it looks whether that reading has come.
+/// The longest pause between two looks for another request's reading.
 const SHARED_READING_POLLED: Millis = Millis(50);
-/// The first of these looks, for whoever waits in front of an answer.
+/// The first pause between two looks. Requests wait for it before they answer, so it is short.
 const SHORTEST_LOOK: Millis = Millis(5);
-/// The longest time within which the isolates of a data centre take turns.
+/// The longest time over which the isolates of a data centre spread their readings.
 const LONGEST_TURNS: Millis = Millis::from_seconds(10);
-/// How long KV is waited for where memory would serve without it.
+/// How long KV is waited for, if memory can answer without it.
 const COPY_AWAITED: Millis = Millis(100);
-/// The same where nothing else serves.
+/// How long KV is waited for, if memory cannot answer without it.
 const COPY_AWAITED_ALONE: Millis = Millis(1_000);
 
-/// What one request knows.
+/// What is known to one request.
 pub struct Known<'c> {
     cx: &'c Cx,
-    /// What was read for this request. A warm one reads nothing, and carries no empty lists along.
+    /// What was read from D1 for this request. It is boxed, because a warm request reads nothing.
     found: Option<Box<Found>>,
-    /// Where D1 does not answer.
+    /// Set while D1 does not answer.
     copies: Option<Box<Copies>>,
 }
 
 /// A key, and the user for whom it speaks.
 pub type KeyAndUser = (Rc<MachineKey>, Option<Rc<User>>);
 
-/// Names that are asked about together, each once.
+/// Names that are looked up together. Each appears once.
 #[derive(Debug, Default)]
 pub struct AskedNames {
-    /// Names of users.
     pub users: Vec<Username>,
-    /// Ids of users.
     pub user_ids: Vec<UserId>,
     /// Access keys of applications.
     pub applications: Vec<AccessKey>,
-    /// Names of resources.
     pub resources: Vec<ResourceName>,
-    /// Types whose actions have names.
+    /// Types of which the action names are wanted.
     pub types: Vec<ResourceType>,
 }
 
-/// What they stand for.
+/// The results for [`AskedNames`].
 #[derive(Debug, Default)]
 pub struct KnownNames {
-    /// The users who are there.
+    /// The users that exist.
     pub users: Vec<Rc<User>>,
-    /// The applications; `None` where there is none.
+    /// `None` means that there is no such application.
     pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
-    /// The services of the resources; `None` where there is none.
+    /// The service ids of the resources. `None` means that there is no such resource name.
     pub services: Vec<(ResourceName, Option<i64>)>,
-    /// The names of the actions.
+    /// The action names of each type.
     pub actions: Vec<(ResourceType, Actions)>,
 }
 
@@ -107,7 +106,8 @@ impl AskedNames {
     }
 }
 
-/// What serves while D1 does not answer. At least one of them is younger than `STALE_IF_ERROR_S`.
+/// What is used while D1 does not answer. At least one of the two is younger than
+/// `STALE_IF_ERROR_S`.
 struct Copies {
     snapshot: Option<Rc<Snapshot>>,
     memory_is_young: bool,
@@ -115,8 +115,8 @@ struct Copies {
 }
 
 impl<'c> Known<'c> {
-    /// Memory as it may be relied on now. Where D1 must be read first, what is wanted is read in
-    /// the same round trip; where memory is only aging, D1 is read behind the answer.
+    /// Makes memory young enough for this request. If D1 must be read first, `wanted` is read in
+    /// the same round trip. If memory is only aging, D1 is read in the background.
     pub async fn current(
         cx: &'c Cx,
         wanted: impl FnOnce() -> Vec<Wanted>,
@@ -134,8 +134,8 @@ impl<'c> Known<'c> {
         Ok(Self::of_memory(cx))
     }
 
-    /// Counts a look, for the isolate and for the request. What was read for this request is a
-    /// miss.
+    /// Counts a lookup, for the isolate and for the request. Something that was read from D1 for
+    /// this request is a miss.
     fn looked(&self, of: Looked, is_found: bool) {
         let is_hit = is_found && self.found.is_none();
         self.cx.memory.counters.look(of, is_hit);
@@ -146,8 +146,8 @@ impl<'c> Known<'c> {
         Self { cx, found: None, copies: None }
     }
 
-    /// Makes memory young enough: by what the data centre shares, by another request that reads the
-    /// feed already, or by a reading of D1.
+    /// Makes expired memory young enough: by what the data centre shares, or by another request
+    /// that is reading the feed, or by reading D1.
     async fn renewed(cx: &'c Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Self> {
         let was_cold = cx.memory.place().is_none();
         match shared::renew(cx, wanted, selection).await {
@@ -169,14 +169,14 @@ impl<'c> Known<'c> {
         Self::read(cx, wanted, selection).await
     }
 
-    /// Reads D1 now, whatever memory says; falls back on copies that are young enough.
+    /// Reads D1 now, however young memory is. Uses copies if D1 does not answer.
     pub async fn read(
         cx: &'c Cx,
         wanted: &[Wanted],
         selection: Option<&Selection>,
     ) -> Result<Self> {
         let found = |found| Self { cx, found: Some(Box::new(found)), copies: None };
-        // A caller who names a bookmark asks for D1 itself.
+        // A request with a bookmark needs D1 itself, so no copy is used.
         if cx.must_read.get() {
             return in_time::read(cx, wanted, selection).await.map(found);
         }
@@ -189,7 +189,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// What serves while D1 does not answer.
+    /// Uses copies. Fails with `Unavailable` if none is young enough.
     async fn of_copies(cx: &'c Cx) -> Result<Self> {
         let failed =
             || Error::Unavailable(Fault::new("D1 does not answer, and no copy is young enough"));
@@ -198,10 +198,12 @@ impl<'c> Known<'c> {
         Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
     }
 
-    /// Makes memory as young as open streams need it. Many are looked at together, so one of them
-    /// reads the feed and the others wait for its reading: a request may not wait for a promise of
-    /// another, so each has a timer of its own. While D1 fails, memory stays as it is, and serves
-    /// as it does for requests. What D1 does not confirm in time ends.
+    /// Makes memory young enough for checks of open streams. Many streams are checked at the same
+    /// time, so one check reads the feed and the others wait for it. A request must not wait for a
+    /// promise of another request, so each polls by its own timer.
+    ///
+    /// While D1 fails, memory stays as it is, and is used as for requests. A stream that D1 does
+    /// not confirm in time ends.
     pub async fn refresh(cx: &'c Cx) -> Result<()> {
         let oldest = cx.config.staleness.of_rechecks();
         let ends_at = cx.timer.now() + RECHECK_PATIENCE;
@@ -210,7 +212,7 @@ impl<'c> Known<'c> {
             if now >= ends_at {
                 return Err(unavailable("whether a stream may stay open"));
             }
-            // The reading that stalls may still come.
+            // The reading that stalls may still bring an answer.
             let is_stalled = cx.memory.is_stalled(now);
             if !is_stalled && cx.memory.is_pausing(now) {
                 return Ok(());
@@ -227,8 +229,8 @@ impl<'c> Known<'c> {
         Ok(())
     }
 
-    /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the
-    /// log: whatever D1 would have known.
+    /// Looks with `look`. If it finds nothing, reads what is wanted from the data centre or from
+    /// D1, and looks again. `what` names the thing in the log.
     async fn door<T>(
         &mut self,
         (what, of): (&str, Looked),
@@ -253,7 +255,7 @@ impl<'c> Known<'c> {
         Ok(found)
     }
 
-    /// A user by name. `ahead` is read with them, where D1 is read.
+    /// Finds a user by name. If D1 is read, `ahead` is read in the same round trip.
     pub async fn user_named(
         &mut self,
         username: &Username,
@@ -264,8 +266,8 @@ impl<'c> Known<'c> {
             .await
     }
 
-    /// The users of these names, as far as there are such. Those whom memory does not know are read
-    /// together.
+    /// Finds the users of these names; names without a user are left out. All users that memory
+    /// does not know are read together.
     pub async fn users_named(cx: &'c Cx, names: &[Username]) -> Result<Vec<Rc<User>>> {
         let wanted = |names: Vec<&Username>| {
             vec![Wanted::Users(names.into_iter().map(|name| name.as_str().to_owned()).collect())]
@@ -290,8 +292,8 @@ impl<'c> Known<'c> {
         if known.copies.is_some() && !is_known { Err(unavailable("a user")) } else { Ok(found) }
     }
 
-    /// The session of a token or cookie, whether it has ended or not; its user is known with it.
-    /// `ahead` likewise.
+    /// Finds a session by its token or cookie. The session may have ended. Its user is then known,
+    /// too. If D1 is read, `ahead` is read in the same round trip.
     pub async fn session(
         &mut self,
         hash: HashedToken,
@@ -316,7 +318,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// The user of a session that was found.
+    /// The user of a session that [`Self::session`] found.
     pub fn user_of(&self, session: &Session) -> Result<Option<Rc<User>>> {
         match self.look_for_user(session.user_id) {
             None if self.copies.is_some() => Err(unavailable("a session's user")),
@@ -324,8 +326,8 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// The key that has a secret of that hash, whether it is over or not, and the user for whom it
-    /// speaks. `ahead` likewise.
+    /// Finds a key by the hash of a secret, and the user for whom it speaks. The key may have
+    /// expired. If D1 is read, `ahead` is read in the same round trip.
     pub async fn key(
         &mut self,
         hash: HashedToken,
@@ -337,7 +339,7 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("a key"))
     }
 
-    /// The apps that a selection takes, in order of name.
+    /// The apps of a selection, in order of name.
     pub async fn candidates(&mut self, selection: &Selection) -> Result<Vec<Rc<TokenApp>>> {
         if !may_take_some(selection) {
             return Ok(Vec::new());
@@ -351,13 +353,14 @@ impl<'c> Known<'c> {
         self.look_for_candidates(selection).ok_or_else(|| unavailable("a token app"))
     }
 
-    /// Whether anything of the kind may have been revoked. It spares making keys where nothing was.
+    /// Whether any token may have been revoked by this kind of revocation. If not, the caller need
+    /// not compute digests.
     #[must_use]
     pub fn may_have_revoked(&self, kind: RevocationKind) -> bool {
         self.copies.is_some() || self.cx.memory.may_have_revoked(kind)
     }
 
-    /// Whether one of these was revoked.
+    /// Whether one of the keys is revoked.
     pub async fn is_revoked(&mut self, keys: &[RevocationKey]) -> Result<bool> {
         let found = self
             .door(
@@ -369,7 +372,7 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("a revocation"))
     }
 
-    /// How each of the pairs stands, in their order.
+    /// The permissions of each pair of service and user, in the order of the pairs.
     pub async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
         let mut known = Known::current(cx, || standings_of(pairs.iter()), None).await?;
         let mut found: Vec<_> = pairs.iter().map(|pair| known.look_for_standing(pair)).collect();
@@ -404,7 +407,7 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("a user's groups"))
     }
 
-    /// What is granted on services to groups, for each of these.
+    /// What is granted to each of these groups on its service, in the order of `asked`.
     pub async fn of_groups(cx: &'c Cx, asked: &[ServiceGroup]) -> Result<Vec<Permissions>> {
         let wanted = || {
             let mut services: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
@@ -424,7 +427,7 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("a group's grants"))
     }
 
-    /// What names stand for. Those that memory does not know are read together.
+    /// Looks up names. Those that memory does not know are read together.
     pub async fn names(cx: &'c Cx, asked: &AskedNames) -> Result<KnownNames> {
         let mut known = Known::current(cx, || asked.wanted(), None).await?;
         let mut found = KnownNames::default();
@@ -437,7 +440,8 @@ impl<'c> Known<'c> {
             known = Known::read(cx, &missing.wanted(), None).await?;
         }
         let missing = known.look_for_names(&missing, &mut found);
-        // A user name that D1 does not have is nobody's; of other names it says so itself.
+        // After a reading of D1, only user names can be missing: there is no such user. Of other
+        // names, the reading also brings that they do not exist.
         if known.copies.is_some() && !missing.is_empty() {
             Err(unavailable("a name"))
         } else {
@@ -445,8 +449,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Reads the groups of these users ahead, all of them together, so that [`Self::groups`] has
-    /// them.
+    /// Reads the groups of these users together, so that [`Self::groups`] finds them in memory.
     pub async fn groups_ahead(cx: &'c Cx, ids: &[UserId]) -> Result<()> {
         let wanted = |ids: &mut dyn Iterator<Item = &UserId>| {
             ids.map(|id| Wanted::Groups(Subject::Id(id.0))).collect::<Vec<_>>()
@@ -459,7 +462,6 @@ impl<'c> Known<'c> {
         Ok(())
     }
 
-    /// An application by access key.
     pub async fn application(cx: &Cx, access_key: &AccessKey) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::Application(access_key.clone())];
         let mut known = Known::current(cx, wanted, None).await?;
@@ -471,7 +473,7 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("an application"))
     }
 
-    /// The application whose access token has that hash, whether the token has ended or not.
+    /// The application whose access token has that hash. The token may have expired.
     pub async fn application_of(cx: &Cx, token: HashedToken) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::AccessToken(token)];
         let mut known = Known::current(cx, wanted, None).await?;
@@ -482,8 +484,8 @@ impl<'c> Known<'c> {
             .await
     }
 
-    /// The user whose password was right less than a minute ago, by a keyed digest of both. Copies
-    /// are not relied on for it.
+    /// The user whose password was right less than a minute ago. `digest` is a keyed digest of name
+    /// and password. Copies are not used for this.
     pub async fn with_password(cx: &Cx, digest: &[u8; 32]) -> Result<Option<Rc<User>>> {
         let known = Known::current(cx, Vec::new, None).await?;
         Ok(if known.copies.is_some() {
@@ -493,7 +495,7 @@ impl<'c> Known<'c> {
         })
     }
 
-    /// A user who was just created.
+    /// A user who was just created. Fails if D1 does not have them.
     pub async fn created(cx: &Cx, username: &Username) -> Result<Rc<User>> {
         let known = Known::read(cx, &[user(username)], None).await?;
         known
@@ -501,13 +503,13 @@ impl<'c> Known<'c> {
             .ok_or_else(|| Error::internal("a user who was just created is not there"))
     }
 
-    /// A user by name, as D1 has them now.
+    /// A user by name, read from D1 now.
     pub async fn read_user(cx: &Cx, username: &Username) -> Result<Option<Rc<User>>> {
         let known = Known::read(cx, &[user(username)], None).await?;
         Ok(known.look_for_user_named(username))
     }
 
-    /// Whether the URL parameter carries the tokens of an enabled app; `None` where only D1 could
+    /// Whether an enabled app takes its tokens from this URL parameter; `None` if only D1 could
     /// tell.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
@@ -519,8 +521,8 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Whether an enabled app takes the parameter of the selection, under another algorithm; `None`
-    /// where only D1 could tell.
+    /// Whether an enabled app takes its tokens from the selection's parameter, with another
+    /// algorithm; `None` if only D1 could tell.
     #[must_use]
     pub fn takes_other_algorithm(&self, selection: &Selection) -> Option<bool> {
         match &selection.token_name {
@@ -532,7 +534,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Whether an enabled app has that name; `None` where only D1 could tell.
+    /// Whether an enabled app has that name; `None` if only D1 could tell.
     #[must_use]
     pub fn is_app(&self, name: &str) -> Option<bool> {
         match self.newer_snapshot() {
@@ -541,7 +543,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// A list of what was read for this request.
+    /// A list of what was read for this request; empty if nothing was read.
     fn read_of<'s, T>(&'s self, list: impl FnOnce(&'s Found) -> &'s Vec<T>) -> &'s [T] {
         self.found.as_deref().map(list).map(Vec::as_slice).unwrap_or_default()
     }
@@ -561,7 +563,8 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Adds what is known of these names, and answers those of which nothing is known.
+    /// Adds what is known of these names to `found`, and returns the names of which nothing is
+    /// known.
     fn look_for_names(&self, asked: &AskedNames, found: &mut KnownNames) -> AskedNames {
         let mut missing = AskedNames::default();
         for username in &asked.users {
@@ -597,7 +600,7 @@ impl<'c> Known<'c> {
         missing
     }
 
-    /// `Some(None)`: nothing has that name.
+    /// `Some(None)` means that nothing has that name.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_service(&self, name: &ResourceName) -> Option<Option<i64>> {
         let read = || {
@@ -634,7 +637,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Of what follows, memory knows; snapshots do not.
+    /// Whether memory can be used for things that snapshots do not have.
     fn memory_serves(&self) -> bool {
         self.copies.as_ref().is_none_or(|copies| copies.memory_is_young)
     }
@@ -649,7 +652,7 @@ impl<'c> Known<'c> {
         self.memory_serves().then(found).flatten()
     }
 
-    /// `Some(None)`: there is no such key.
+    /// `Some(None)` means that there is no such key.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_key(&self, hash: &HashedToken) -> Option<Option<KeyAndUser>> {
         let read = || self.read_of(|found| &found.keys).iter().find(|(of, _)| of == hash);
@@ -699,7 +702,7 @@ impl<'c> Known<'c> {
             .flatten()
     }
 
-    /// `Some(None)`: there is no such application.
+    /// `Some(None)` means that there is no such application.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         let read = || {
@@ -744,7 +747,7 @@ impl<'c> Known<'c> {
             .as_ref()
             .and_then(|snapshot| any(keys, |key| snapshot.has_revoked(key)));
         match any(keys, remembered) {
-            // No revocation is ever taken back, so that the older copy is right too.
+            // A revocation is never taken back. So a copy that has one is right, however old it is.
             Some(true) => Some(true),
             Some(false) if copies.memory_is_young => Some(in_snapshot.unwrap_or(false)),
             _ => in_snapshot,
@@ -762,7 +765,7 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// The snapshot, where D1 does not answer and memory is older.
+    /// The snapshot, if D1 does not answer and memory is older than the snapshot.
     fn newer_snapshot(&self) -> Option<&Snapshot> {
         self.copies
             .as_ref()
@@ -772,8 +775,9 @@ impl<'c> Known<'c> {
 }
 
 impl Copies {
-    /// The newer copy first. A user known to have changed since the snapshot is not read from it,
-    /// and whoever a newer one knows to be gone or renamed is not taken from memory.
+    /// Looks in the newer copy first. A user who changed after the snapshot is not read from the
+    /// snapshot. A user whom a newer snapshot does not have, or has by another name, is not read
+    /// from memory.
     fn user(
         &self,
         cx: &Cx,
@@ -799,8 +803,8 @@ impl Copies {
         }
     }
 
-    /// Whether a user of the older copy may be judged with the apps of the newer one: the users of
-    /// a deleted app belong to no app, also where there is another one of its name.
+    /// Whether a user of the older copy and the apps of the newer copy belong together. When an app
+    /// is deleted, its users belong to no app, also if a new app has the same name.
     fn is_of_same_app(&self, cx: &Cx, user: &User) -> bool {
         let Some(name) = user.profile.token_app.as_deref() else { return true };
         let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.app_created_at(name));
@@ -808,7 +812,7 @@ impl Copies {
     }
 }
 
-/// Whether one of the keys was revoked, by what is known of each.
+/// Whether any of the keys is revoked: `None` if none is known to be, and some are unknown.
 fn any(
     keys: &[RevocationKey],
     is_revoked: impl Fn(&RevocationKey) -> Option<bool>,
@@ -821,7 +825,7 @@ fn any(
     }
 }
 
-/// Memory and the snapshot, while one of them is young enough.
+/// Memory and the snapshot, if one of them is young enough.
 async fn copies(cx: &Cx) -> Option<Copies> {
     let age = cx.memory.age(cx.now);
     let memory_is_young =
@@ -836,12 +840,13 @@ async fn copies(cx: &Cx) -> Option<Copies> {
         cx.memory.age(now).filter(|_| memory_is_young),
         snapshot.as_ref().map(|snapshot| now - snapshot.taken_at),
     ];
-    // An answer may rely on either, as where a session is in memory and its user in the snapshot.
+    // One answer may use both. For example, the session is in memory and its user in the snapshot.
+    // So the older of the two ages is reported.
     cx.stale_by.set(ages.into_iter().flatten().max());
     serves.then_some(Copies { snapshot, memory_is_young, snapshot_is_newer })
 }
 
-/// Reads the feed behind the answer, unless another request does.
+/// Reads the feed in the background, unless another request does.
 fn read_behind(cx: &Cx) {
     if cx.memory.begin_reading(cx.now, PATIENCE + turns(cx)) {
         let behind = cx.clone();
@@ -850,9 +855,11 @@ fn read_behind(cx: &Cx) {
                 return;
             }
             let waits_for_turn = wait_for_turn(&behind).await;
-            // What others have read meanwhile is of a later time than the request.
+            // What other isolates have read meanwhile is later than the request's time, so the
+            // current time is used.
             let behind = Cx { now: behind.timer.now(), ..behind };
-            // A failure is noted in memory, which then ages on: the next request reads first.
+            // A failure is noted in memory. Memory then ages further, and the next request reads
+            // before its answer.
             if !waits_for_turn || !is_fresh_by_sharing(&behind).await {
                 let _ = in_time::read(&behind, &[], None).await;
             }
@@ -860,17 +867,17 @@ fn read_behind(cx: &Cx) {
     }
 }
 
-/// Within what time they take turns. It ends before memory expires, since whoever then comes waits
-/// for the reading that is under way.
+/// The time over which isolates spread their readings. It ends before memory expires, because
+/// requests that come later wait for the reading that is under way.
 fn turns(cx: &Cx) -> Millis {
     let staleness = cx.config.staleness;
     let left = staleness.usable() - cx.memory.age(cx.now).unwrap_or(staleness.usable());
     Millis(staleness.fresh().0 / 2).min(LONGEST_TURNS).min(left).max(Millis(0))
 }
 
-/// Isolates that have learned of the same reading age at the same moment. Each waits for a time of
-/// its own, so that one of them asks D1 and the others find what that one has read. Answers whether
-/// this one has waited.
+/// Isolates that share one reading become old at the same moment. So each waits for a random time:
+/// one of them asks D1, and the others find what it has read. Returns whether this isolate has
+/// waited.
 async fn wait_for_turn(cx: &Cx) -> bool {
     if shared::works(cx) != Works::Yes {
         return false;
@@ -880,15 +887,16 @@ async fn wait_for_turn(cx: &Cx) -> bool {
     true
 }
 
-/// Whether what the data centre shares makes memory so young that D1 need not be asked.
+/// Takes in what the data centre shares. Returns whether memory is then fresh, so that D1 need not
+/// be asked.
 async fn is_fresh_by_sharing(cx: &Cx) -> bool {
     shared::renew(cx, &[], None).await;
     cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Fresh
 }
 
-/// Waits while another request of this isolate reads the feed. So of many requests that find memory
-/// expired at once, one asks D1. In a cold isolate nobody waits, since the feed is not all that it
-/// lacks.
+/// Waits while another request of this isolate reads the feed. So when many requests find memory
+/// expired at the same time, one asks D1. In a cold isolate nobody waits, because it lacks more
+/// than the feed.
 async fn is_renewed_by_another(cx: &Cx) -> bool {
     let mut pause = SHORTEST_LOOK;
     let ends_at = cx.timer.now() + PATIENCE;
@@ -907,8 +915,8 @@ async fn is_renewed_by_another(cx: &Cx) -> bool {
     }
 }
 
-/// Whether an app may have the names of the selection. Others are not asked about, and above all
-/// not remembered: a request may name anything.
+/// Whether an app could have the names of the selection. A request may send any text, so other
+/// names are not asked about and not cached.
 fn may_take_some(selection: &Selection) -> bool {
     let is_parameter =
         selection.token_name.as_deref().is_none_or(|name| TokenName::parse(name).is_ok());
@@ -919,7 +927,7 @@ fn user(username: &Username) -> Wanted {
     Wanted::Users(vec![username.as_str().to_owned()])
 }
 
-/// What to read for these pairs, each once.
+/// What to read for these pairs. Duplicate pairs are read once.
 fn standings_of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
     let mut seen = HashSet::new();
     let once = pairs.filter(|pair| seen.insert(**pair));
@@ -931,5 +939,5 @@ fn standings_of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
 }
 
 fn unavailable(what: &str) -> Error {
-    Error::Unavailable(Fault::new(format!("{what} is not remembered while D1 does not answer")))
+    Error::Unavailable(Fault::new(format!("{what} is not cached, and D1 does not answer")))
 }

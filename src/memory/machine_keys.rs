@@ -1,5 +1,5 @@
-//! Keys that were shown: those that count, and texts that are none, each in bounds of its own, so
-//! that guesses push no key out.
+//! A cache of machine keys, and of secrets that belong to no key. The two have separate limits, so
+//! guessed secrets evict no key.
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -14,16 +14,14 @@ use crate::domain::time::Day;
 const CACHED_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_MISSES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
-/// A key as it was read by one of its secrets.
+/// A machine key, as one of its secrets shows it.
 #[derive(Debug, Clone)]
 pub struct ByItsSecret {
-    /// The key.
     pub key: Rc<MachineKey>,
-    /// The last day on which this secret was noted as used.
+    /// The last day on which the use of this secret was written to D1.
     pub last_used_on: Option<Day>,
 }
 
-/// What an isolate remembers of keys.
 pub(super) struct RememberedKeys {
     known: LruCache<HashedToken, ByItsSecret>,
     missing: LruCache<HashedToken, ()>,
@@ -36,7 +34,7 @@ impl Default for RememberedKeys {
 }
 
 impl RememberedKeys {
-    /// `Some(None)`: there is no such key.
+    /// `Some(None)` means that there is no such key, `None` that the cache does not know.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     pub fn find(&mut self, hash: &HashedToken) -> Option<Option<Rc<MachineKey>>> {
         match self.known.get(hash) {
@@ -60,7 +58,8 @@ impl RememberedKeys {
         }
     }
 
-    /// Whether the key was not noted as used on that day; then it is taken as noted.
+    /// Whether the use of the key on that day still has to be written to D1. If so, it counts as
+    /// written.
     pub fn begin_noting(&mut self, hash: &HashedToken, day: Day) -> bool {
         let Some(found) = self.known.get_mut(hash) else { return false };
         let is_new = found.last_used_on.is_none_or(|noted| noted < day);
@@ -70,26 +69,26 @@ impl RememberedKeys {
         is_new
     }
 
-    /// The note was not written.
+    /// Notes that the write failed, so that the next use is written.
     pub fn fail_noting(&mut self, hash: &HashedToken) {
         if let Some(found) = self.known.get_mut(hash) {
             found.last_used_on = None;
         }
     }
 
-    pub fn forget(&mut self, change: &Change) {
-        // Only apps are named by something else than a number.
+    pub fn evict(&mut self, change: &Change) {
+        // Only apps have a key in the feed that is not a number.
         let id = change.key.parse::<i64>().ok();
         let is = |of: Option<i64>| of.is_some() && of == id;
         match change.kind {
             ChangeKind::Key => {
                 self.missing.clear();
-                self.forget_where(|key| is(Some(key.id)) || is(key.parent_id));
+                self.evict_where(|key| is(Some(key.id)) || is(key.parent_id));
             }
-            ChangeKind::Session => self.forget_where(|key| is(key.session_id)),
-            ChangeKind::User => self.forget_where(|key| is(key.user_id.map(|id| id.0))),
-            ChangeKind::TokenApp => self.forget_where(|key| key.app.as_ref() == Some(&change.key)),
-            // Whether the token that made a key was revoked is looked at each time.
+            ChangeKind::Session => self.evict_where(|key| is(key.session_id)),
+            ChangeKind::User => self.evict_where(|key| is(key.user_id.map(|id| id.0))),
+            ChangeKind::TokenApp => self.evict_where(|key| key.app.as_ref() == Some(&change.key)),
+            // A revocation of the token that made a key evicts nothing: it is checked on each use.
             ChangeKind::Service
             | ChangeKind::Grant
             | ChangeKind::Membership
@@ -101,7 +100,7 @@ impl RememberedKeys {
         }
     }
 
-    fn forget_where(&mut self, gone: impl Fn(&MachineKey) -> bool) {
+    fn evict_where(&mut self, gone: impl Fn(&MachineKey) -> bool) {
         let hashes: Vec<_> = self
             .known
             .iter()

@@ -1,8 +1,8 @@
-//! D1 and the cache of the data centre, with what they are asked counted: for the isolate, and for
-//! the request that asks.
+//! Counts and times what is asked of D1 and of the data centre's cache, for the isolate and for the
+//! request that asks.
 //!
-//! On the platform time stands still while the Worker computes, and goes on while it waits. So the
-//! times are those of the round trips, and of nothing else.
+//! On the platform, time stands still while the Worker computes and passes while it waits. So the
+//! measured times are those of the round trips only.
 
 use std::rc::Rc;
 
@@ -10,37 +10,29 @@ use crate::context::noted::Noted;
 use crate::memory::isolate::Memory;
 use crate::ports::{LocalFuture, Rows, Shared, Sql, SqlError, Statement, Timer};
 
-/// Where it is counted.
 pub struct Meter {
-    /// For the isolate.
     pub memory: Rc<Memory>,
-    /// For the request.
     pub noted: Rc<Noted>,
-    /// The time.
     pub timer: Rc<dyn Timer>,
 }
 
-/// A database whose batches are counted.
 pub struct MeteredSql<S> {
     inner: S,
     meter: Meter,
 }
 
-/// A cache whose questions are counted.
 pub struct MeteredShared {
     inner: Rc<dyn Shared>,
     meter: Meter,
 }
 
 impl<S> MeteredSql<S> {
-    /// The database with a meter.
     pub const fn new(inner: S, meter: Meter) -> Self {
         Self { inner, meter }
     }
 }
 
 impl MeteredShared {
-    /// The cache with a meter.
     pub const fn new(inner: Rc<dyn Shared>, meter: Meter) -> Self {
         Self { inner, meter }
     }

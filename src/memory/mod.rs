@@ -1,14 +1,15 @@
-//! What one isolate remembers of the database, and how it is kept true.
+//! The memory of one isolate: a cache of the database, and how it is kept up to date.
 //!
-//! * [`known`] has the doors that actions go through, and [`isolate`] is the memory itself.
-//! * [`reading`] fills it from D1 by the change feed ([`feed`]), within a limit of time
+//! * [`known`] has the functions through which actions read memory, and [`isolate`] is the memory
+//!   itself.
+//! * [`reading`] fills memory from D1 by the change feed ([`feed`]), within a time limit
 //!   ([`in_time`]). [`write`](mod@write) does so after each change.
-//! * [`shared`] fills it from what other isolates of the data centre have read, by the changes that
-//!   it has seen of late ([`recent`]), where the cache works ([`sharing`]).
+//! * [`shared`] fills memory from what other isolates of the data centre have read. It needs the
+//!   latest changes ([`recent`]), and works only where the platform's cache works ([`sharing`]).
 //! * [`counters`] and [`refusals`] count what the isolate does; [`metered`] counts what is asked of
 //!   D1.
-//! * [`hashing`] has whose turn it is to hash a password.
-//! * [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer, and [`mod@publish`]
+//! * [`hashing`] is the queue of requests that want to hash a password.
+//! * [`copy`] reads the copy in KV ([`snapshot`]) while D1 does not answer, and [`mod@publish`]
 //!   renews it.
 
 pub mod assertions;

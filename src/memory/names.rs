@@ -1,5 +1,5 @@
-//! Names of resources and actions that were asked about: those that are somebody's, and those that
-//! are nobody's, each in bounds of its own, so that guesses push no name out.
+//! A cache of the names of resources and actions, and of names that belong to nothing. The two have
+//! separate limits, so guessed names evict no real one.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,6 @@ const CACHED_NAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(20_000);
 const CACHED_TYPES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_MISSES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
-/// What an isolate remembers of names.
 pub(super) struct RememberedNames {
     services: LruCache<ResourceName, i64>,
     missing: LruCache<ResourceName, ()>,
@@ -32,7 +31,7 @@ impl Default for RememberedNames {
 }
 
 impl RememberedNames {
-    /// `Some(None)`: there is no such name.
+    /// `Some(None)` means that there is no such name, `None` that the cache does not know.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     pub fn service(&mut self, name: &ResourceName) -> Option<Option<i64>> {
         match self.services.get(name) {
@@ -70,10 +69,10 @@ impl RememberedNames {
         }
     }
 
-    pub fn forget(&mut self, change: &Change) {
+    pub fn evict(&mut self, change: &Change) {
         match change.kind {
             ChangeKind::Directory => *self = Self::default(),
-            ChangeKind::Name => self.forget_named(&change.key),
+            ChangeKind::Name => self.evict_named(&change.key),
             ChangeKind::TokenApp
             | ChangeKind::User
             | ChangeKind::Session
@@ -87,9 +86,10 @@ impl RememberedNames {
         }
     }
 
-    fn forget_named(&mut self, key: &str) {
+    fn evict_named(&mut self, key: &str) {
         let (of, id) = key.split_once('/').map_or((key, None), |(of, id)| (of, Some(id)));
-        // A key that is no name was written by a newer Worker, which may know more kinds of them.
+        // If the key is not a valid name, a newer Worker wrote it, which may know more kinds of
+        // names. So everything is evicted.
         let Ok(of) = ResourceType::parse(of) else { return *self = Self::default() };
         let Some(id) = id else {
             self.actions.pop(&of);

@@ -1,8 +1,8 @@
-//! Renews the copy in KV, at each scheduled event.
+//! Renews the copy in KV at each scheduled event.
 //!
-//! All of it is read and written rarely. After a change the event reads what the change feed names,
-//! and writes that beside the record; where nothing changed that the copy holds, it writes only a
-//! note.
+//! The whole copy is rarely read and written. After a change, the event reads what the change feed
+//! names, and writes that beside the record. If nothing in the copy changed, the event writes only
+//! a note.
 
 use std::collections::BTreeSet;
 
@@ -19,12 +19,11 @@ use crate::ports::{Row, Rows};
 use crate::store::snapshot::{self, Changes, Part, Record, Renewed, StoredRows, Taken, VERSION};
 use crate::store::{feed, revocations, sql, token_apps, users};
 
-/// How old the record may grow. KV forgets it after a day.
+/// The age at which the record is written again. KV deletes it after a day.
 const WRITTEN_ANEW_AFTER: Millis = Millis::from_seconds(12 * 60 * 60);
-/// How many changed apps and users there may be beside the record.
+/// How many changed apps and users may be kept beside the record.
 const MAX_CHANGED: usize = 1000;
 
-/// Renews the copy.
 pub async fn publish(cx: &Cx) -> Result<()> {
     let renewed = match usable_note(cx).await {
         Some(note) => renew(cx, note).await?,
@@ -37,9 +36,9 @@ pub async fn publish(cx: &Cx) -> Result<()> {
     snapshot::put_renewed(cx, &renewed).await
 }
 
-/// The note, where its record is there, young enough, and of this version.
+/// Returns the note, if its record is there, young enough, and of this version.
 async fn usable_note(cx: &Cx) -> Option<Renewed> {
-    // While a master key is replaced, the record is to be sealed under the new one.
+    // While a master key is being replaced, the record must be sealed under the new one.
     let is_rotating = cx.config.master_keys.previous_id().is_some();
     let is_young = |note: &Renewed| cx.now - note.record.taken_at < WRITTEN_ANEW_AFTER;
     let is_usable = |note: &Renewed| !is_rotating && note.version == VERSION && is_young(note);
@@ -48,7 +47,7 @@ async fn usable_note(cx: &Cx) -> Option<Renewed> {
     (mark == note.mark).then_some(note)
 }
 
-/// Adds what changed since the note; `None` where all of the copy is to be written.
+/// Adds what changed since the note. Returns `None` if the whole copy must be written.
 async fn renew(cx: &Cx, note: Renewed) -> Result<Option<Renewed>> {
     let head = head(&sql::query(cx, feed::select_head()).await?)?;
     if head == note.place {
@@ -72,7 +71,8 @@ async fn renew(cx: &Cx, note: Renewed) -> Result<Option<Renewed>> {
     Ok(Some(Renewed { at: cx.now, place, changes: Some(changes.taken), ..note }))
 }
 
-/// How far the feed goes, and what it names since the note; `None` where it does not say all of it.
+/// How far the feed goes, and what changed since the note. `None` if the feed does not name
+/// everything that changed.
 async fn changes_since(cx: &Cx, note: &Renewed) -> Result<Option<(Place, Changes)>> {
     let since = note.place;
     let batch = vec![
@@ -83,7 +83,7 @@ async fn changes_since(cx: &Cx, note: &Renewed) -> Result<Option<(Place, Changes
     ];
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
     let reading = read_feed(Some(since), sql::rows(&results, 0)?)?;
-    // What the users of a deleted app are now is not in the feed.
+    // After an app was deleted, its users belong to no app, and the feed does not name them.
     let lost_an_app =
         reading.changes.iter().any(|change| change.kind == ChangeKind::DeletedTokenApp);
     if reading.has_gap() || lost_an_app {

@@ -1,4 +1,4 @@
-//! Reading D1: the change feed and whatever a request wants besides, in one round trip.
+//! Reads D1: the change feed, and whatever else a request wants, in one round trip.
 
 use std::rc::Rc;
 
@@ -25,46 +25,38 @@ use crate::store::{
     applications, feed, machine_keys, names, revocations, sessions, sql, token_apps, users,
 };
 
-/// Something that a request wants to know, beside what changed.
+/// Something that a request wants to know, in addition to the changes.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// The users of these names.
     Users(Vec<String>),
-    /// The users of these ids.
     UserIds(Vec<UserId>),
-    /// The session of a token or cookie, and its user.
+    /// The session of a token or cookie, with its user.
     Session(HashedToken),
-    /// The key that has a secret of that hash, and its user.
+    /// The key that has a secret of that hash, with its user.
     Key(HashedToken),
-    /// How somebody stands with a service.
+    /// A user's permissions on a service.
     Standing {
-        /// Who.
         subject: Subject,
-        /// The service.
         service_id: i64,
     },
-    /// The ids of somebody's groups.
+    /// The ids of a user's groups.
     Groups(Subject),
-    /// What is granted on a service to groups.
+    /// What is granted to groups on a service.
     OfGroups {
-        /// The service.
         service_id: i64,
-        /// The groups.
         groups: Vec<i64>,
     },
-    /// Whether these were revoked.
+    /// Which of these keys are revoked.
     Revoked(Vec<RevocationKey>),
-    /// The application of an access key.
     Application(AccessKey),
-    /// The application of an access token.
     AccessToken(HashedToken),
-    /// The services of these names.
+    /// The services of these resource names.
     Names(Vec<ResourceName>),
-    /// The names of the actions of these types.
+    /// The action names of these types.
     Actions(Vec<ResourceType>),
 }
 
-/// What a reading brought of what was wanted.
+/// What a reading brought of the things that were wanted.
 #[derive(Debug, Default)]
 pub struct Found {
     pub(super) users: Vec<Rc<User>>,
@@ -81,32 +73,31 @@ pub struct Found {
     pub(super) news: Option<News>,
 }
 
-/// The rows of a reading that other isolates may need, as of their place in the feed.
+/// Rows of a reading that are shared with other isolates.
 #[derive(Debug)]
 pub struct News {
-    /// The place.
+    /// Their place in the change feed.
     pub place: Place,
-    /// The apps and the revocations, where all of them were read.
+    /// The apps and the revocations, if all of them were read.
     pub trust: Option<Vec<Rows>>,
     /// What was wanted, and the rows of each.
     pub asked: Option<(Vec<Wanted>, Vec<Rows>)>,
 }
 
-/// The statements that bring memory up to date, and what is wanted besides.
+/// The statements of one reading: those that bring memory up to date, and those for what is wanted.
 pub struct Plan {
     since: Option<Place>,
-    /// The time of the request.
     now: Millis,
-    /// Whether two statements read the apps that changed, and all revocations where the feed has a
-    /// gap. They are left out while memory is fresh: both are rare, and a second batch reads them
-    /// if the feed shows that it must.
+    /// Whether to run two more statements: one reads the apps that changed, one reads all
+    /// revocations if the feed has a gap. Both cases are rare. So while memory is fresh, the
+    /// statements are left out, and a second batch runs them if the feed shows that it must.
     with_apps: bool,
     wanted: Vec<Wanted>,
     selection: Option<Selection>,
 }
 
 impl Plan {
-    /// Plans a reading from where memory is.
+    /// Plans a reading from the place where memory is.
     #[must_use]
     pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
         Self {
@@ -118,12 +109,12 @@ impl Plan {
         }
     }
 
-    /// The same where memory is fresh, and lacks only what is wanted.
+    /// Plans a reading for when memory is fresh, and lacks only what is wanted.
     fn of_a_miss(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
         Self { with_apps: false, ..Self::new(cx, wanted, selection) }
     }
 
-    /// The statements, to be run as one batch or at the end of one.
+    /// The statements, in order. They run as one batch, or at the end of one.
     #[must_use]
     pub fn statements(&self) -> Vec<Statement> {
         let mut statements = vec![feed::select_since(self.since, MAX_CHANGES)];
@@ -146,7 +137,7 @@ impl Plan {
         statements
     }
 
-    /// Takes the answers into memory; `None` where apps changed that were not read.
+    /// Stores the answers in memory. Returns `None` if apps changed and were not read.
     pub fn take_in(self, cx: &Cx, rows: Vec<Rows>) -> Result<Option<Found>> {
         let mut results = Results { results: &rows, next: 0 };
         let mut reading = read_feed(self.since, results.rows()?)?;
@@ -201,7 +192,7 @@ impl Plan {
     }
 }
 
-/// Reads the apps and the revocations that another isolate has read.
+/// Reads the rows of apps and revocations that another isolate has shared.
 pub(super) fn read_trust(cx: &Cx, results: &[Rows], reading: &mut Reading) -> Result<()> {
     let mut results = Results { results, next: 0 };
     reading.apps = results.apps(cx)?;
@@ -209,7 +200,7 @@ pub(super) fn read_trust(cx: &Cx, results: &[Rows], reading: &mut Reading) -> Re
     Ok(())
 }
 
-/// Reads what another isolate wanted.
+/// Reads the rows that another isolate has shared, of what it wanted.
 pub(super) fn read_wanted(
     cx: &Cx,
     wanted: &[Wanted],
@@ -220,7 +211,7 @@ pub(super) fn read_wanted(
     wanted.iter().try_for_each(|wanted| wanted.read(cx, &mut results, reading))
 }
 
-/// The results of a batch, taken in the order of its statements.
+/// Takes the results of a batch in the order of its statements.
 struct Results<'r> {
     results: &'r [Rows],
     next: usize,
@@ -237,7 +228,7 @@ impl<'r> Results<'r> {
     }
 }
 
-/// Reads what [`feed::select_since`] answered.
+/// Reads the rows of [`feed::select_since`].
 pub(super) fn read_feed(since: Option<Place>, rows: &[Row]) -> Result<Reading> {
     let mut reading = Reading { since: since.map(|place| place.revision), ..Reading::default() };
     for row in rows {
@@ -258,14 +249,14 @@ pub(super) fn read_feed(since: Option<Place>, rows: &[Row]) -> Result<Reading> {
     Ok(reading)
 }
 
-/// A limit that shows when there are more.
+/// A limit for SQL that shows whether there are more.
 pub(super) fn one_more_than(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 impl Wanted {
-    /// Whether the isolates of a data centre may share it. A change that it depends on names it in
-    /// the feed.
+    /// Whether the isolates of a data centre may share this. It must be something whose changes
+    /// name it in the feed.
     pub(super) fn may_be_shared(&self) -> bool {
         matches!(
             self,
@@ -277,9 +268,9 @@ impl Wanted {
         )
     }
 
-    /// Whether they share these rows. Nobody shares that there is no such user, session or key:
-    /// there may be one a moment later, and no change would name it. A standing of nobody is not
-    /// remembered.
+    /// Whether these rows are shared. That a user, session or key does not exist is never shared:
+    /// it may be created a moment later, and no change would name it. Empty rows of a standing or
+    /// of groups may be shared, because memory stores nothing for them.
     fn is_shared(&self, rows: &Rows) -> bool {
         self.may_be_shared()
             && (!rows.rows.is_empty() || matches!(self, Self::Standing { .. } | Self::Groups(_)))
@@ -304,7 +295,7 @@ impl Wanted {
         }
     }
 
-    /// Reads what its statement answered.
+    /// Reads the rows of its statement.
     fn read(&self, cx: &Cx, results: &mut Results<'_>, reading: &mut Reading) -> Result<()> {
         let rows = results.rows()?;
         match self {
@@ -375,7 +366,6 @@ impl Wanted {
     }
 }
 
-/// Reads D1 now.
 pub(super) async fn read(
     cx: &Cx,
     wanted: &[Wanted],
@@ -393,12 +383,13 @@ pub(super) async fn read(
 async fn run(cx: &Cx, plan: Plan) -> Result<Option<Found>> {
     match cx.sql.batch(plan.statements()).await {
         Ok(results) => plan.take_in(cx, results),
-        // It answers, and goes on saying so.
+        // D1 answers, and will repeat this answer until the migrations are applied. So there is no
+        // pause.
         Err(error @ SqlError::Unmigrated(_)) => Err(error.into()),
         Err(error) => {
             cx.memory.note_failure(cx.timer.now());
             let error = Error::from(error);
-            // Where a copy serves, nobody else will say it.
+            // If a copy is used instead, nothing else logs this error.
             if let Error::Unavailable(fault) = &error {
                 cx.log.line(&format!("D1 did not answer: {}", fault.for_log()));
             }

@@ -1,12 +1,12 @@
-//! The changes that memory has read of late, without a gap: what tells whether something that was
-//! read earlier still holds.
+//! The latest changes that memory has read, without a gap. They show whether something that was
+//! read earlier is still true.
 
 use std::collections::VecDeque;
 
 use crate::domain::feed::{Change, Place};
 use crate::memory::feed::MAX_CHANGES;
 
-/// Changes after `floor`, up to `head`, ascending.
+/// The changes after `floor`, up to `head`, in ascending order.
 #[derive(Debug, Default)]
 pub struct Recent {
     floor: Option<Place>,
@@ -15,24 +15,25 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Begins anew at a place. What was before it is not known.
+    /// Begins at a place. What changed before it is unknown.
     #[must_use]
     pub fn from(place: Place) -> Self {
         Self { floor: Some(place), changes: VecDeque::new(), head: Some(place) }
     }
 
-    /// Where it begins and ends.
+    /// The floor and the head.
     #[must_use]
     pub fn ends(&self) -> Option<(Place, Place)> {
         self.floor.zip(self.head)
     }
 
-    /// The changes, ascending.
+    /// In ascending order of revision.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter()
     }
 
-    /// Goes on to a new head. It skips what it has already, since a reading may have begun earlier.
+    /// Adds changes up to a new head. Skips changes that are already there, because the reading may
+    /// have begun earlier than the last one. Drops the oldest changes above [`MAX_CHANGES`].
     pub fn go_on(&mut self, changes: &[Change], head: Place) {
         let known = self.head.map_or(i64::MIN, |head| head.revision);
         self.changes.extend(changes.iter().filter(|change| change.revision > known).cloned());
@@ -43,8 +44,9 @@ impl Recent {
         }
     }
 
-    /// What has changed since a place; `None` where that is not known. After the database was set
-    /// back, the same revision is of another time, and so the old place is not known.
+    /// What has changed since a place; `None` if the place is unknown. After the database was
+    /// restored to an earlier state, the same revision has another time, so an old place is
+    /// unknown.
     #[must_use]
     pub fn since(&self, place: Place) -> Option<Vec<&Change>> {
         let is_known = self.floor == Some(place)
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn it_forgets_the_oldest_and_knows_that_it_did() {
+    fn it_drops_the_oldest_changes_and_no_longer_knows_their_places() {
         let mut recent = Recent::from(change(0).place());
         for revision in 1..=MAX_CHANGES + 2 {
             recent.go_on(&[change(revision)], change(revision).place());

@@ -1,4 +1,4 @@
-//! Whom this isolate has refused, and why: in all, and within the last hour by the minute.
+//! Counts the refusals of this isolate: in all, and within the last hour by the minute.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,33 +6,28 @@ use std::collections::BTreeMap;
 use crate::domain::time::Millis;
 
 const MINUTE: Millis = Millis::from_seconds(60);
-/// How many minutes are told apart.
+/// The number of minutes that are counted separately.
 const MINUTES: usize = 60;
-/// Of how many pairs of a reason and a dialect this is kept. Both are words of Postern's own, so
-/// that nobody can bring up more of them; the bound holds also if somebody adds some.
+/// The largest number of pairs of reason and dialect. Both are fixed words of Postern, so requests
+/// cannot add any. The limit protects memory if somebody adds a reason that is not fixed.
 const KEPT: usize = 2_000;
 
 /// The refusals of one reason in one dialect, within the last hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recent {
-    /// Why.
     pub reason: &'static str,
-    /// Where.
     pub dialect: &'static str,
-    /// How many.
     pub count: u64,
-    /// When the last one was.
     pub last_at: Millis,
 }
 
-/// The memory of one isolate.
 #[derive(Default)]
 pub struct Refusals(RefCell<BTreeMap<(&'static str, &'static str), Counted>>);
 
 struct Counted {
     total: u64,
     last_at: Millis,
-    /// The minute since the epoch of the newest count.
+    /// The minute of the newest count, since the epoch.
     minute: i64,
     by_minute: [u32; MINUTES],
 }
@@ -42,7 +37,8 @@ impl Counted {
         Self { total: 0, last_at: now, minute: minute(now), by_minute: [0; MINUTES] }
     }
 
-    /// Empties the minutes between the newest one and `minute`, which are those of an hour before.
+    /// Sets the minutes after the newest one up to `minute` to zero. Their counts are from an hour
+    /// before.
     fn go_on_to(&mut self, minute: i64) {
         let passed = usize::try_from(minute - self.minute).unwrap_or(0);
         for at in 1..=passed.min(MINUTES) {
@@ -62,7 +58,6 @@ fn index(minute: i64) -> usize {
 }
 
 impl Refusals {
-    /// Counts one.
     pub fn note(&self, reason: &'static str, dialect: &'static str, now: Millis) {
         let mut all = self.0.borrow_mut();
         if all.len() >= KEPT && !all.contains_key(&(reason, dialect)) {
@@ -72,7 +67,7 @@ impl Refusals {
         counted.go_on_to(minute(now));
         counted.total = counted.total.saturating_add(1);
         counted.last_at = counted.last_at.max(now);
-        // A request that began a moment before the newest one is of its minute.
+        // A request that began shortly before the newest one is counted in the newest minute.
         let place = index(counted.minute);
         counted
             .by_minute
@@ -82,7 +77,7 @@ impl Refusals {
             .for_each(|count| *count = count.saturating_add(1));
     }
 
-    /// Those of the last hour, the most frequent first.
+    /// The refusals of the last hour, the most frequent first.
     #[must_use]
     pub fn of_last_hour(&self, now: Millis) -> Vec<Recent> {
         let mut all = self.0.borrow_mut();
@@ -100,7 +95,7 @@ impl Refusals {
         recent
     }
 
-    /// All since the isolate began: reason, dialect and how many.
+    /// Since the isolate began: reason, dialect and number.
     #[must_use]
     pub fn totals(&self) -> Vec<(&'static str, &'static str, u64)> {
         self.0

@@ -1,9 +1,9 @@
-//! The revocations that an isolate knows.
+//! A cache of revocations.
 //!
-//! Up to [`KEPT_ALL`] of them are all kept, so that a token that is not among them needs no look at
-//! D1. Beyond that, D1 is asked about each token once, and the answers are kept in a bounded cache;
-//! the change feed brings each new revocation. Nothing is ever taken back, so a copy that is too
-//! old can only lack a revocation.
+//! Up to [`KEPT_ALL`] revocations are all kept. Then a token that is not among them needs no look
+//! at D1. Beyond that, D1 is asked about each token once, and the answers are in a bounded cache.
+//! The change feed brings each new revocation. A revocation is never taken back, so a copy that is
+//! too old can only lack some.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -14,23 +14,22 @@ use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{Revocation, RevocationKey, RevocationKind};
 
-/// How many revocations are all kept: about 400 KB of memory, and as much to read when an isolate
-/// begins.
+/// The number of revocations up to which all are kept. They take about 400 KB of memory, and as
+/// much has to be read when an isolate begins.
 pub const KEPT_ALL: usize = 5_000;
-/// Of how many tokens it is remembered whether they were revoked, where there are more revocations.
+/// If there are more revocations, the answers about this number of tokens are cached.
 const KEPT_ANSWERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
 
-/// What is known of revocations.
 #[derive(Debug)]
 pub enum Revocations {
-    /// All of them.
+    /// All revocations, each with the time until which it is needed.
     All(BTreeMap<RevocationKind, HashMap<HashedToken, Millis>>),
-    /// There are too many: what D1 said of single tokens.
+    /// There are too many. These are D1's answers about single tokens.
     Some(LruCache<RevocationKey, bool>),
 }
 
 impl Revocations {
-    /// From the list that was read; `None` where it was too long.
+    /// `list` is all revocations, or `None` if there are too many.
     #[must_use]
     pub fn new(list: Option<&[Revocation]>) -> Self {
         let mut new = Self::All(BTreeMap::new());
@@ -41,13 +40,14 @@ impl Revocations {
         new
     }
 
-    /// There may be some, and none of them is known.
+    /// No revocation is known, but there may be some.
     #[must_use]
     pub fn none_known() -> Self {
         Self::Some(LruCache::new(KEPT_ANSWERS))
     }
 
-    /// Whether anything of the kind may have been revoked. It spares the digest where nothing was.
+    /// Whether any token may have been revoked by this kind of revocation. If not, the caller need
+    /// not compute a digest.
     #[must_use]
     pub fn may_have(&self, kind: RevocationKind) -> bool {
         match self {
@@ -56,7 +56,7 @@ impl Revocations {
         }
     }
 
-    /// Whether it was revoked; `None` where only D1 could tell.
+    /// Whether the token is revoked; `None` if only D1 could tell.
     #[must_use]
     pub fn has(&self, key: &RevocationKey) -> Option<bool> {
         match self {
@@ -67,7 +67,7 @@ impl Revocations {
         }
     }
 
-    /// The same, and the answer is kept for longer, since it was asked for.
+    /// Like [`Self::has`], and marks the answer as recently used.
     pub fn find(&mut self, key: &RevocationKey) -> Option<bool> {
         if let Self::Some(answers) = self {
             answers.promote(key);
@@ -75,7 +75,7 @@ impl Revocations {
         self.has(key)
     }
 
-    /// Adds a revocation. Where there are too many, those are forgotten whose tokens are over at
+    /// Adds a revocation. If there are then too many, drops those whose tokens have expired at
     /// `now`.
     pub fn add(&mut self, revocation: &Revocation, now: Millis) {
         let Revocation { key, until } = *revocation;
@@ -97,7 +97,7 @@ impl Revocations {
         }
     }
 
-    /// Notes what D1 said of a token.
+    /// Caches D1's answer about a token.
     pub fn note(&mut self, key: RevocationKey, is_revoked: bool) {
         if let Self::Some(answers) = self {
             answers.put(key, is_revoked);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_known_up_to_the_limit_and_those_that_are_over_make_room() {
+    fn all_are_known_up_to_the_limit_and_those_that_have_expired_make_room() {
         let mut known = Revocations::new(Some(&[]));
         assert!(!known.may_have(RevocationKind::Token));
         for number in 0..KEPT_ALL {
@@ -132,12 +132,12 @@ mod tests {
         assert_eq!(known.has(&revocation(KEPT_ALL, 0).key), Some(false));
         known.add(&revocation(KEPT_ALL, 50), Millis(5));
         assert_eq!(known.has(&revocation(KEPT_ALL, 0).key), Some(true));
-        assert_eq!(known.has(&revocation(0, 0).key), Some(false), "its token is over");
+        assert_eq!(known.has(&revocation(0, 0).key), Some(false), "its token has expired");
         assert_eq!(known.has(&revocation(10, 0).key), Some(true));
     }
 
     #[test]
-    fn beyond_the_limit_nothing_is_taken_for_good_that_d1_was_not_asked_about() {
+    fn beyond_the_limit_no_token_is_accepted_that_d1_was_not_asked_about() {
         let list: Vec<_> = (0..KEPT_ALL).map(|number| revocation(number, 50)).collect();
         let mut known = Revocations::new(Some(&list));
         known.add(&revocation(KEPT_ALL, 50), Millis(0));
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn of_two_ends_the_later_counts() {
+    fn of_two_revocations_of_one_token_the_later_end_is_kept() {
         let mut known = Revocations::new(Some(&[revocation(1, 50), revocation(1, 5)]));
         for number in 2..=KEPT_ALL + 1 {
             known.add(&revocation(number, 60), Millis(10));
         }
-        // It is not over at 10, so that there is one too many.
+        // The first revocation has not expired at 10, so there is one too many.
         assert_eq!(known.has(&revocation(1, 0).key), None);
     }
 }

@@ -1,15 +1,19 @@
-//! What the isolates of a data centre share, so that one of them reads D1 and the others need not.
+//! Shares readings between the isolates of a data centre, so that one of them reads D1 and the
+//! others need not.
 //!
-//! There are three kinds of entries. The *window* is what an isolate knows of the change feed, and
-//! when it asked D1 for that. The *trust* is all enabled apps and all revocations. The third kind
-//! is what a request has *asked for*: users, sessions, keys and standings. Entries of the last two
-//! kinds name their place in the feed. They count while the window shows that nothing they rely on
-//! has changed since that place.
+//! There are three kinds of entries:
+//!
+//! * The *window* is what an isolate knows of the change feed, and when it asked D1 for that.
+//! * The *trust* is all enabled apps and all revocations.
+//! * What one request has *asked for*: users, sessions, keys and standings.
+//!
+//! Entries of the last two kinds name their place in the feed. They are valid while the window
+//! shows that nothing they depend on has changed since that place.
 //!
 //! The platform's cache may lose entries, keep old ones, or do nothing at all. An entry is sealed
-//! under its name with a key for this purpose only. So whoever writes to the cache can bring an old
-//! entry back and do nothing else, and an old entry says how old it is. Age counts from before D1
-//! was asked.
+//! under its name, with a key that is used for nothing else. So somebody who can write to the cache
+//! can only bring an old entry back, and an old entry says how old it is. Age is counted from
+//! before D1 was asked.
 
 use futures_util::future::join3;
 use serde::{Deserialize, Serialize};
@@ -27,27 +31,28 @@ use crate::memory::recent::Recent;
 use crate::memory::sharing::Works;
 use crate::ports::{Row, Rows, within};
 
-/// How long an answer waits for what is shared.
+/// How long an answer waits for shared entries.
 const PATIENCE: Millis = Millis(100);
-/// How long the entries live that name their place in the feed, in seconds.
+/// How long entries live that name their place in the feed, in seconds.
 const LIFETIME_S: i64 = 86_400;
-/// A longer entry is not shared: it would cost more than it spares.
+/// A longer entry is not shared: it would cost more than it saves.
 const MAX_ENTRY_BYTES: usize = 512 * 1024;
-/// The longest host, and a port.
+/// The longest host name, and a port.
 const MAX_HOST_BYTES: usize = 260;
 
-/// What a look at the cache brought.
+/// What was found in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Brought {
-    /// Nothing that is young enough.
+    /// Nothing, or nothing that is young enough.
     Nothing,
-    /// The feed, and the apps where memory was cold.
+    /// The feed. If memory was cold, also the apps.
     Feed,
-    /// The feed, and what was wanted.
+    /// The feed, and everything that was wanted.
     Wanted,
 }
 
-/// Places and changes as tuples: a window has up to 500, and names would double its length.
+/// What an isolate knows of the change feed. A window has up to 500 changes, so they are tuples:
+/// names of fields would double its length.
 #[derive(Serialize, Deserialize)]
 struct Window {
     asked_at: Millis,
@@ -63,14 +68,13 @@ struct Entry {
     results: Vec<Vec<Map<String, Value>>>,
 }
 
-/// What an entry is of.
 enum What<'w> {
     Window,
     Trust,
     Asked(&'w [Wanted]),
 }
 
-/// Brings expired memory up to date from what is shared. Cold memory gets what is wanted, too.
+/// Brings expired memory up to date from the cache. If memory is cold, also brings what is wanted.
 pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Brought {
     let Some(host) = host_worth_asking(cx) else { return Brought::Nothing };
     let is_cold = cx.memory.place().is_none();
@@ -94,16 +98,16 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
         return Brought::Nothing;
     }
     let has_wanted = asked.is_some_and(|asked| take_asked(cx, wanted, &asked));
-    // Memory keeps what is older than that for the time when D1 does not answer.
+    // A window that is too old for this still went into memory, for use while D1 does not answer.
     if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Expired {
         return Brought::Nothing;
     }
-    // Of apps that memory does not keep, only D1 knows the selection.
+    // If memory does not keep all apps, only D1 knows those of the selection.
     let knows_apps = selection.is_none_or(|selection| cx.memory.candidates(selection).is_some());
     if has_wanted && knows_apps { Brought::Wanted } else { Brought::Feed }
 }
 
-/// Brings what is wanted into memory that knows the feed. Answers whether it was there.
+/// Brings what is wanted into memory that already knows the feed. Returns whether it was there.
 pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
     if !are_shared(wanted) {
         return false;
@@ -122,8 +126,8 @@ async fn get_asked(cx: &Cx, host: &str, wanted: &[Wanted]) -> Option<Entry> {
     if are_shared(wanted) { get(cx, host, &What::Asked(wanted)).await } else { None }
 }
 
-/// Takes in a window that is newer than memory, from the place where memory is. Cold memory begins
-/// at the place of the trust.
+/// Stores a window that is newer than memory. Its changes begin at the place where memory is; if
+/// memory is cold, at the place of the trust.
 fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
     let Some(recent) = window.recent() else { return false };
     let asked_at = window.asked_at.min(cx.now);
@@ -137,7 +141,7 @@ fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
     if !cx.memory.may_learn_from(window.asked_at) {
         return false;
     }
-    // An isolate that has read further than the window keeps what it knows.
+    // If memory has read further than the window, memory stays as it is.
     let Some(changes) = recent.since(place).filter(|_| place.revision <= head.revision) else {
         return false;
     };
@@ -174,12 +178,12 @@ fn take_asked(cx: &Cx, wanted: &[Wanted], entry: &Entry) -> bool {
     is_read && cx.memory.take_in_earlier(&reading, entry.place(), cx.now)
 }
 
-/// Shares behind the answer what was just read, and was taken into memory.
+/// Shares what was just read and stored in memory. Runs in the background.
 pub fn publish(cx: &Cx, news: News) {
     let Some(host) = host_worth_asking(cx) else { return };
     let behind = cx.clone();
     cx.tasks.spawn(Box::pin(async move {
-        // Whoever does not find it asks D1.
+        // Nobody depends on it: an isolate that does not find it asks D1.
         let _ = put_all(&behind, &host, news).await;
     }));
 }
@@ -215,8 +219,8 @@ async fn put_all(cx: &Cx, host: &str, news: News) -> Result<()> {
     Ok(())
 }
 
-/// As long as a window may serve: while D1 does not answer, that is longer than its changes are
-/// news.
+/// How long a window may be used: `STALENESS_S`, or `STALE_IF_ERROR_S` if that is longer, because
+/// memory that took it in serves that long while D1 does not answer.
 fn window_lifetime(cx: &Cx) -> Millis {
     Millis::from_seconds(cx.config.stale_if_error_s).max(cx.config.staleness.usable())
 }
@@ -246,7 +250,7 @@ async fn put<T: Serialize>(
     Ok(())
 }
 
-/// The host that the request names; `None` for an event that no request brought.
+/// The host that the request names; `None` for an event without a request.
 fn host(cx: &Cx) -> Option<String> {
     let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     (cx.request_header)("host")
@@ -257,15 +261,15 @@ fn host_worth_asking(cx: &Cx) -> Option<String> {
     host(cx).filter(|host| cx.memory.sharing.is_worth_asking(host, cx.now))
 }
 
-/// Whether the cache works at the request's host, as far as this isolate knows.
+/// Whether the cache works for the request's host, as far as this isolate knows.
 pub fn works(cx: &Cx) -> Works {
     host(cx).map_or(Works::Unknown, |host| cx.memory.sharing.works(&host))
 }
 
-/// An entry's name: a URL without its scheme, of the request's own host, as the platform asks for.
-/// It tells nobody what the entry is of. Another release, which may write other entries, uses other
-/// names. So does another deployment with the same master key, since people reach it at another
-/// host.
+/// The name of an entry: a URL of the request's own host without its scheme, because the platform
+/// requires that. The name does not show what the entry is of. Another release may write other
+/// entries, so its names differ. The names of another deployment with the same master key differ,
+/// too, because people reach it at another host.
 fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
     let what = match what {
         What::Window => "window".to_owned(),
@@ -282,7 +286,7 @@ fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
 }
 
 impl Window {
-    /// `None` where it is not whole: the changes must ascend, and lie between floor and head.
+    /// `None` if the window is damaged: the changes must ascend, and lie between floor and head.
     fn recent(&self) -> Option<Recent> {
         let place = |(revision, at): (i64, Millis)| Place { revision, at };
         let (floor, head) = (place(self.floor), place(self.head));

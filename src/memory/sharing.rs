@@ -1,4 +1,4 @@
-//! Whether the cache of the data centre works, as one isolate has seen it.
+//! Whether the data centre's cache works, as far as one isolate has seen.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -7,16 +7,16 @@ use lru::LruCache;
 
 use crate::domain::time::Millis;
 
-/// After so many windows that were written and are not there, the cache is left alone: on
-/// `workers.dev` the platform keeps nothing.
+/// After this number of windows that were written and then missing, the cache is not asked for a
+/// while. On `workers.dev` the platform keeps nothing.
 const LOST_BEFORE_GIVEN_UP: u32 = 3;
-/// For how long it is left alone.
+/// For how long the cache is then not asked.
 const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
-/// For how many hosts this is remembered. Behind a wildcard route, a request may name any host.
+/// The number of hosts that are kept. Behind a wildcard route, a request may name any host.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// The memory of one isolate, by host: each entry is of one host, and the cache may work for one
-/// host and not for another.
+/// By host, because each entry belongs to one host, and the cache may work for one host and not for
+/// another.
 pub struct Sharing(RefCell<LruCache<String, AtHost>>);
 
 impl Default for Sharing {
@@ -27,23 +27,21 @@ impl Default for Sharing {
 
 #[derive(Default)]
 struct AtHost {
-    /// When this isolate wrote a window last.
+    /// When this isolate last wrote a window.
     written_at: Option<Millis>,
-    /// When D1 was asked for the newest window that is there, and the head of that window.
+    /// For the newest window in the cache: when D1 was asked, and the head.
     newest: Option<(Millis, i64)>,
     lost: u32,
     works: bool,
     given_up_at: Option<Millis>,
 }
 
-/// Whether the cache works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Works {
-    /// An entry was found.
     Yes,
-    /// Entries were written, and were not there.
+    /// Entries were written, and then missing.
     No,
-    /// Nothing has shown it yet.
+    /// Not known yet.
     Unknown,
 }
 
@@ -56,7 +54,7 @@ impl Sharing {
         look(hosts.get_or_insert_mut(host.to_owned(), AtHost::default))
     }
 
-    /// Whether the cache is worth a look. It is not while it is left alone.
+    /// `false` while the cache is given up.
     #[must_use]
     pub fn is_worth_asking(&self, host: &str, now: Millis) -> bool {
         self.at(host, |at_host| {
@@ -64,7 +62,7 @@ impl Sharing {
         })
     }
 
-    /// Notes a window that was there: its head, and when D1 was asked for it.
+    /// Notes that a window was found: its head, and when D1 was asked for it.
     pub fn found(&self, host: &str, asked_at: Millis, head: i64) {
         self.at(host, |at_host| {
             let newest = at_host.newest.max(Some((asked_at, head)));
@@ -72,8 +70,8 @@ impl Sharing {
         });
     }
 
-    /// Notes that no window was there. It is lost where this isolate wrote one that had not
-    /// expired.
+    /// Notes that no window was found. It is counted as lost if this isolate has written one that
+    /// had not expired.
     pub fn missed(&self, host: &str, now: Millis, lifetime: Millis) {
         self.at(host, |at_host| {
             let is_lost = at_host.written_at.take().is_some_and(|at| now - at < lifetime);
@@ -84,7 +82,8 @@ impl Sharing {
         });
     }
 
-    /// Whether a window of this isolate is news for the others. It then counts as written.
+    /// Whether this isolate should write its window, because others do not know what is in it. If
+    /// so, it counts as written.
     pub fn begin_writing(
         &self,
         host: &str,
@@ -106,7 +105,6 @@ impl Sharing {
         })
     }
 
-    /// Whether the cache works at a host.
     #[must_use]
     pub fn works(&self, host: &str) -> Works {
         self.at(host, |at_host| match (at_host.works, at_host.given_up_at) {

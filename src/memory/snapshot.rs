@@ -1,4 +1,4 @@
-//! The copy of the trust configuration that serves while D1 does not answer.
+//! The copy of apps, users and revocations that is used while D1 does not answer.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -9,17 +9,16 @@ use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::TokenApp;
 use crate::memory::revocations::Revocations;
 
-/// How many users a copy that is written whole holds.
+/// The largest number of users when the whole copy is written.
 pub const MAX_USERS: usize = 10_000;
 
-/// A copy of what verification relies on, as of one moment.
+/// What verification needs, as of one moment.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// When it was taken.
+    /// When the content was last known to be true. This may be later than when it was written.
     pub taken_at: Millis,
-    /// The newest revision that it knows of.
+    /// The newest revision of the change feed that the copy contains.
     pub revision: i64,
-    /// The enabled apps.
     pub apps: Vec<Rc<TokenApp>>,
     users: HashMap<UserId, Rc<User>>,
     user_ids: HashMap<Username, UserId>,
@@ -27,17 +26,15 @@ pub struct Snapshot {
     revocations: Revocations,
 }
 
-/// Users who are not in a snapshot.
 #[derive(Debug)]
 pub enum Others {
-    /// There are none: it has all users.
+    /// There are none: the snapshot has all users.
     None,
-    /// There are more than fit. Those of these ids are known to be gone.
+    /// There are more users than fit. Those of these ids are known to be deleted.
     SomeGone(HashSet<UserId>),
 }
 
 impl Snapshot {
-    /// Puts a snapshot together.
     #[must_use]
     pub fn new(
         (taken_at, revision): (Millis, i64),
@@ -51,7 +48,7 @@ impl Snapshot {
         Self { taken_at, revision, apps, users, user_ids, others, revocations }
     }
 
-    /// Whether a user was gone, or had another name, when it was taken.
+    /// Whether the user was deleted, or had another name, when the snapshot was taken.
     #[must_use]
     pub fn knows_otherwise(&self, user: &User) -> bool {
         match (self.users.get(&user.id), &self.others) {
@@ -61,25 +58,23 @@ impl Snapshot {
         }
     }
 
-    /// When the enabled app of that name was made; `None` where there is none in it.
+    /// When the enabled app of that name was created; `None` if the snapshot has none.
     #[must_use]
     pub fn app_created_at(&self, name: &str) -> Option<Millis> {
         self.apps.iter().find(|app| app.name.as_str() == name).map(|app| app.created_at)
     }
 
-    /// A user by id.
     #[must_use]
     pub fn user(&self, id: UserId) -> Option<&Rc<User>> {
         self.users.get(&id)
     }
 
-    /// Whether it was revoked; `None` where there were too many revocations to copy them.
+    /// Whether the token is revoked; `None` if there were too many revocations to copy them.
     #[must_use]
     pub fn has_revoked(&self, key: &RevocationKey) -> Option<bool> {
         self.revocations.has(key)
     }
 
-    /// A user's id by name.
     #[must_use]
     pub fn user_id(&self, username: &Username) -> Option<UserId> {
         self.user_ids.get(username).copied()

@@ -1,7 +1,8 @@
-//! How often tokens may change what is stored of their users.
+//! Limits how often tokens may change what is stored of their users.
 //!
-//! An issuer may give two tokens in one second that say different things, as an ID token and an
-//! access token do. Whoever shows them in turn would write with each request.
+//! An issuer may give a user two tokens in the same second that say different things, for example
+//! an ID token and an access token. A client that shows them in turn would otherwise cause a write
+//! with each request.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -11,14 +12,14 @@ use lru::LruCache;
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 
-/// How often the tokens of one user may change something in [`WITHIN`].
+/// How many changes the tokens of one user may make within [`WITHIN`].
 pub const MAX_WRITES: u32 = 10;
-/// For how long writes are counted together.
+/// The period over which changes are counted.
 pub const WITHIN: Millis = Millis::from_seconds(60);
-/// Of how many users it is remembered.
+/// The number of users that are kept.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
-/// The memory of one isolate: when the counting began, and the count.
+/// By user: when the period began, and the number of changes.
 pub struct TokenWrites(RefCell<LruCache<UserId, (Millis, u32)>>);
 
 impl Default for TokenWrites {
@@ -28,12 +29,12 @@ impl Default for TokenWrites {
 }
 
 impl TokenWrites {
-    /// Whether a token of the user may change something now. If so, it is counted.
+    /// Whether a token of the user may change something now. If so, the change is counted.
     #[must_use]
     pub fn may_write(&self, user: UserId, now: Millis) -> bool {
         let mut kept = self.0.borrow_mut();
         let (since, count) = kept.get_or_insert_mut(user, || (now, 0));
-        // Requests that overlap have clocks that differ a little.
+        // Overlapping requests have slightly different clocks.
         if (now - *since).0.abs() >= WITHIN.0 {
             (*since, *count) = (now, 0);
         }

@@ -1,5 +1,5 @@
-//! Writing: a change, its entries in the feed and in the audit trail, and a reading of the feed, in
-//! one batch.
+//! Writes a change, its entries in the change feed and in the audit trail, and reads the feed, all
+//! in one batch.
 
 use crate::context::Cx;
 use crate::domain::audit::Deed;
@@ -11,23 +11,22 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::{self, IdKind, NewId};
 use crate::store::sql;
 
-/// What belongs together: written in one batch, or not at all.
+/// Statements that are written together or not at all.
 #[derive(Debug, Default)]
 pub struct Write {
     statements: Vec<Statement>,
-    /// The statement whose rows are the answer.
+    /// The index of the statement whose rows are returned.
     answering: Option<usize>,
     deeds: Vec<(Deed, Option<NewId>)>,
 }
 
 impl Write {
-    /// Begins with one statement.
     #[must_use]
     pub fn of(statement: Statement) -> Self {
         Self::default().and(statement)
     }
 
-    /// Begins with the choice of an id, where nobody named one.
+    /// Begins with the statement that chooses an id, unless the caller named one.
     #[must_use]
     pub fn with_id(cx: &Cx, kind: IdKind, named: Option<i64>) -> Self {
         let configured =
@@ -35,49 +34,48 @@ impl Write {
         if named.is_some() { Self::default() } else { Self::of(ids::choose(kind, &configured)) }
     }
 
-    /// Adds a statement.
     #[must_use]
     pub fn and(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
     }
 
-    /// Adds statements.
     #[must_use]
     pub fn and_all(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
         self.statements.extend(statements);
         self
     }
 
-    /// Adds the statement whose rows [`Self::commit`] answers.
+    /// Adds the statement whose rows [`Self::commit`] returns.
     #[must_use]
     pub fn answering(mut self, statement: Statement) -> Self {
         self.answering = Some(self.statements.len());
         self.and(statement)
     }
 
-    /// Adds what the audit trail is to say.
+    /// Adds an entry to the audit trail.
     #[must_use]
     pub fn deed(mut self, deed: Deed) -> Self {
         self.deeds.push((deed, None));
         self
     }
 
-    /// Adds what the audit trail is to say of something that these statements create. A deed
-    /// without a target has the id as its target.
+    /// Adds an audit entry about something that these statements create. If the deed has no target,
+    /// the new id becomes its target.
     #[must_use]
     pub fn deed_of_new(mut self, deed: Deed, id: NewId) -> Self {
         self.deeds.push((deed, Some(id)));
         self
     }
 
-    /// Writes all of it, and reads the change feed in the same batch, so that it is in force at
-    /// once in this isolate.
+    /// Writes everything, and reads the change feed in the same batch, so that the change is in
+    /// force immediately in this isolate.
     pub async fn commit(self, cx: &Cx) -> Result<Vec<Row>> {
         self.commit_unless(cx, &[], || Error::internal("no constraint is named")).await
     }
 
-    /// The same. Where one of these constraints refuses it, the error is that one.
+    /// Like [`Self::commit`]. If one of the constraints in `refused_by` refuses the write, the
+    /// error is `error`.
     pub async fn commit_unless(
         self,
         cx: &Cx,

@@ -1,5 +1,5 @@
-//! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and
-//! opened on the way out.
+//! Applications and their access tokens. Secrets and tokens are sealed when written and opened when
+//! read.
 
 use crate::context::Cx;
 use crate::domain::applications::application::{
@@ -13,10 +13,10 @@ use crate::store::constraint::Constraint;
 use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::sql;
 
-const COLUMNS: &str = "access_key, organization_id, name, shortcut, authorizes, enabled, authorizations, secret, token, token_hash,
-    token_expires_at, created_at, modified_at";
+const COLUMNS: &str = "access_key, organization_id, name, shortcut, authorizes, enabled,
+    authorizations, secret, token, token_hash, token_expires_at, created_at, modified_at";
 
-/// Adds an application; its access key must be free, and its organization registered.
+/// Adds an application. Its access key must be free and its organization registered.
 #[must_use]
 pub fn insert(
     access_key: &AccessKey,
@@ -26,7 +26,8 @@ pub fn insert(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO applications (access_key, organization_id, name, shortcut, authorizes, enabled, secret, secret_key_id, created_at, modified_at)
+        "INSERT INTO applications (access_key, organization_id, name, shortcut, authorizes, enabled,
+           secret, secret_key_id, created_at, modified_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
         [
             access_key.as_str().into(),
@@ -42,7 +43,7 @@ pub fn insert(
     )
 }
 
-/// Registers an application without a secret, where nobody has.
+/// Adds an application without a secret, unless the access key exists.
 #[must_use]
 pub fn register(
     access_key: &AccessKey,
@@ -50,13 +51,14 @@ pub fn register(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO applications (access_key, organization_id, created_at, modified_at) VALUES (?1, ?2, ?3, ?3)
+        "INSERT INTO applications (access_key, organization_id, created_at, modified_at)
+         VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (access_key) DO NOTHING",
         [access_key.as_str().into(), organization_id.as_str().into(), now.into()],
     )
 }
 
-/// Changes what can be chosen about an application.
+/// Updates the terms of an application that differ from `before`.
 #[must_use]
 pub fn update(
     access_key: &AccessKey,
@@ -79,8 +81,8 @@ pub fn update(
     )
 }
 
-/// Replaces what an application of that organization is authorized to. Answers its access key where
-/// it is there, and no shortcut.
+/// Replaces an application's authorizations. Returns its access key, or no row if the organization
+/// has no such application or it is a shortcut.
 #[must_use]
 pub fn set_authorizations(
     access_key: &str,
@@ -89,31 +91,41 @@ pub fn set_authorizations(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "UPDATE applications SET authorizations = ?3, modified_at = ?4 WHERE access_key = ?1 AND organization_id = ?2 AND shortcut = 0
+        "UPDATE applications SET authorizations = ?3, modified_at = ?4
+         WHERE access_key = ?1 AND organization_id = ?2 AND shortcut = 0
          RETURNING access_key",
-        [access_key.into(), organization_id.into(), Param::Number(authorizations.bits()), now.into()],
+        [
+            access_key.into(),
+            organization_id.into(),
+            Param::Number(authorizations.bits()),
+            now.into(),
+        ],
     )
 }
 
-/// Replaces an application's secret, and ends its access token.
+/// Replaces an application's secret and ends its access token.
 #[must_use]
 pub fn set_secret(access_key: &AccessKey, secret: &Sealed, now: Millis) -> Statement {
     Statement::new(
-        "UPDATE applications SET secret = ?2, secret_key_id = ?3, token = NULL, token_key_id = NULL, token_hash = NULL,
-           token_expires_at = NULL, modified_at = ?4 WHERE access_key = ?1",
-        [access_key.as_str().into(), secret.stored.as_str().into(), secret.key_id.as_str().into(), now.into()],
+        "UPDATE applications SET secret = ?2, secret_key_id = ?3, token = NULL, token_key_id = NULL,
+           token_hash = NULL, token_expires_at = NULL, modified_at = ?4 WHERE access_key = ?1",
+        [
+            access_key.as_str().into(),
+            secret.stored.as_str().into(),
+            secret.key_id.as_str().into(),
+            now.into(),
+        ],
     )
 }
 
-/// Deletes an application.
 #[must_use]
 pub fn delete(access_key: &AccessKey) -> Statement {
     Statement::new("DELETE FROM applications WHERE access_key = ?1", [access_key.as_str().into()])
 }
 
-/// Gives an application an access token in place of the one whose hash is `replaced`; `None` stands
-/// for one that has ended, or for none. Where another request was first, nothing changes, and
-/// [`refuse_other_token`] refuses the batch.
+/// Gives an application a new access token in place of the one whose hash is `replaced`. `None`
+/// means that there is none, or that it has expired. If another request was first, nothing changes,
+/// and [`refuse_other_token`] fails the batch.
 #[must_use]
 pub fn set_token(
     access_key: &str,
@@ -124,8 +136,11 @@ pub fn set_token(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "UPDATE applications SET token = ?2, token_key_id = ?3, token_hash = ?4, token_expires_at = ?5
-         WHERE access_key = ?1 AND CASE WHEN ?6 IS NULL THEN token_hash IS NULL OR token_expires_at <= ?7 ELSE token_hash = ?6 END",
+        "UPDATE applications SET token = ?2, token_key_id = ?3, token_hash = ?4,
+           token_expires_at = ?5
+         WHERE access_key = ?1
+           AND CASE WHEN ?6 IS NULL THEN token_hash IS NULL OR token_expires_at <= ?7
+             ELSE token_hash = ?6 END",
         [
             access_key.into(),
             token.stored.as_str().into(),
@@ -138,7 +153,7 @@ pub fn set_token(
     )
 }
 
-/// Remembers that a signature was used; used again, the batch is refused.
+/// Records that a signature was used. If it was used before, the batch fails.
 #[must_use]
 pub fn use_once(used: &str, expires_at: Millis) -> Statement {
     Statement::new(
@@ -147,7 +162,7 @@ pub fn use_once(used: &str, expires_at: Millis) -> Statement {
     )
 }
 
-/// Refuses the whole batch where the application has another access token than this one.
+/// Fails the batch if the application has another access token than this one.
 #[must_use]
 pub fn refuse_other_token(access_key: &str, hash: HashedToken) -> Statement {
     Statement::new(
@@ -157,7 +172,7 @@ pub fn refuse_other_token(access_key: &str, hash: HashedToken) -> Statement {
     )
 }
 
-/// Remembers that a signature brought that access token; used before, the batch is refused.
+/// Records that a signature obtained this access token. If it was used before, the batch fails.
 #[must_use]
 pub fn use_for_new_token(used: &str, hash: HashedToken, expires_at: Millis) -> Statement {
     Statement::new(
@@ -166,33 +181,34 @@ pub fn use_for_new_token(used: &str, hash: HashedToken, expires_at: Millis) -> S
     )
 }
 
-/// Remembers which access token a signature brought: the one that the application has now. What was
-/// remembered before stays.
+/// Records that a signature obtained the application's current access token. An earlier record
+/// stays.
 #[must_use]
 pub fn use_for_token(used: &str, access_key: &str, expires_at: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO used_signatures (hash, token_hash, expires_at) SELECT ?1, token_hash, ?3 FROM applications WHERE access_key = ?2
+        "INSERT INTO used_signatures (hash, token_hash, expires_at)
+         SELECT ?1, token_hash, ?3 FROM applications WHERE access_key = ?2
          ON CONFLICT (hash) DO NOTHING",
         [used.into(), access_key.into(), expires_at.into()],
     )
 }
 
-/// Forgets signatures whose timestamp is out of the window.
+/// Deletes signatures whose timestamp can no longer be accepted.
 #[must_use]
 pub fn prune_signatures(now: Millis) -> Statement {
     Statement::new("DELETE FROM used_signatures WHERE expires_at <= ?1", [Param::from(now)])
 }
 
-/// Forgets access tokens that have ended.
+/// Removes expired access tokens.
 #[must_use]
 pub fn prune_tokens(now: Millis) -> Statement {
     Statement::new(
-        "UPDATE applications SET token = NULL, token_key_id = NULL, token_hash = NULL, token_expires_at = NULL WHERE token_expires_at <= ?1",
+        "UPDATE applications SET token = NULL, token_key_id = NULL, token_hash = NULL,
+           token_expires_at = NULL WHERE token_expires_at <= ?1",
         [Param::from(now)],
     )
 }
 
-/// One application, by access key.
 #[must_use]
 pub fn select(access_key: &str) -> Statement {
     Statement::new(
@@ -201,7 +217,6 @@ pub fn select(access_key: &str) -> Statement {
     )
 }
 
-/// One application, by the hash of its access token.
 #[must_use]
 pub fn select_by_token(hash: &HashedToken) -> Statement {
     Statement::new(
@@ -210,13 +225,12 @@ pub fn select_by_token(hash: &HashedToken) -> Statement {
     )
 }
 
-/// One application.
 pub async fn find(cx: &Cx, access_key: &str) -> Result<Option<Application>> {
-    sql::query(cx, select(access_key)).await?.first().map(|row| application(cx, row)).transpose()
+    sql::first(cx, select(access_key), |row| application(cx, row)).await
 }
 
-/// One application, and the hash of the access token that the signature brought before: `None`
-/// where it was not used, empty for no token.
+/// Finds an application, and the hash of the access token that the signature obtained before:
+/// `None` if the signature was not used, and empty if it obtained no token.
 pub async fn find_with_use(
     cx: &Cx,
     access_key: &str,
@@ -231,7 +245,7 @@ pub async fn find_with_use(
     Ok((found, sql::rows(&results, 1)?.first().map(token_hash).transpose()?))
 }
 
-/// Applications by ascending access key, of one organization or of all.
+/// Applications of one organization or of all, by ascending access key.
 pub async fn list(
     cx: &Cx,
     organization_id: Option<&str>,
@@ -240,15 +254,12 @@ pub async fn list(
 ) -> Result<Vec<Application>> {
     let of_one = if organization_id.is_some() { " AND organization_id = ?3" } else { "" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM applications WHERE access_key > ?1{of_one} ORDER BY access_key LIMIT ?2"
+        "SELECT {COLUMNS} FROM applications WHERE access_key > ?1{of_one}
+         ORDER BY access_key LIMIT ?2"
     );
     let mut params = vec![after_key.into(), Param::Number(limit)];
     params.extend(organization_id.map(Param::from));
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(|row| application(cx, row))
-        .collect()
+    sql::all(cx, Statement::new(sql, params), |row| application(cx, row)).await
 }
 
 pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {

@@ -14,31 +14,31 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::ids::NewId;
 use crate::store::sql;
 
-/// Which events to list: the newest first, `limit` at most.
+/// Selects events: the newest first, at most `limit`.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Only of this user name.
+    /// Only events of this user name.
     pub actor: Option<String>,
-    /// Only of this action.
+    /// Only events with this action.
     pub action: Option<String>,
-    /// Only to this target.
+    /// Only events about this target.
     pub target: Option<String>,
-    /// Not before.
+    /// Only events at this time or later.
     pub from: Option<Millis>,
-    /// Before.
+    /// Only events before this time.
     pub until: Option<Millis>,
     /// Only events with a smaller id.
     pub before_id: Option<i64>,
-    /// How many.
     pub limit: i64,
 }
 
-/// Writes a deed down.
+/// Adds an event to the audit trail.
 #[must_use]
 pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
     let text = |value: &Option<Value>| Param::from(value.as_ref().map(ToString::to_string));
     Statement::new(
-        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after,
+           request_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         [
             cx.now.into(),
@@ -54,14 +54,15 @@ pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
     )
 }
 
-/// Writes down that something was created: with its id in `after`, and as the target where the deed
-/// has no other.
+/// Adds an event for a created record. Its id goes into `after`, and becomes the target if the deed
+/// has none.
 #[must_use]
 pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
     let mut statement = insert(cx, deed);
     let id = id.sql();
     statement.sql = format!(
-        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after,
+           request_id)
          VALUES (?1, ?2, ?3, ?4, ?5, CASE ?6 WHEN '' THEN CAST({id} AS TEXT) ELSE ?6 END, ?7,
            json_set(COALESCE(?8, '{{}}'), '$.id', {id}), ?9)"
     )
@@ -69,8 +70,8 @@ pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
     statement
 }
 
-/// Writes a deed down where a condition holds. `condition` is its SQL, whose values are bound from
-/// the number on that it is given.
+/// Adds an event if a condition holds. `condition` receives the number of the first free parameter
+/// and returns SQL; `values` are bound from there on.
 #[must_use]
 pub fn insert_where(
     cx: &Cx,
@@ -81,7 +82,8 @@ pub fn insert_where(
     let mut statement = insert(cx, deed);
     let condition = condition(statement.params.len() + 1);
     statement.sql = format!(
-        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after,
+           request_id)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE {condition}"
     )
     .into();
@@ -89,11 +91,13 @@ pub fn insert_where(
     statement
 }
 
-/// How many networks, and how many names that no user has, a summary of failed sign-ins lists.
+/// A summary of failed sign-ins lists at most this many networks, and this many names that no user
+/// has.
 const LISTED: usize = 20;
 
-/// Adds a failed sign-in to the event that sums up those of its ten minutes: one event for each
-/// name that a user has, and one for all other names. So strangers cannot fill the audit trail.
+/// Adds a failed sign-in to the event that sums up those of the same ten minutes. There is one
+/// event for each name that a user has, and one for all other names. So strangers cannot fill the
+/// audit trail.
 #[must_use]
 pub fn sum_up_failed_sign_in(
     cx: &Cx,
@@ -120,13 +124,15 @@ pub fn sum_up_failed_sign_in(
         format!(
             "'$.{member}', json(CASE WHEN json_array_length(after, '$.{member}') >= {LISTED}
                  OR EXISTS (SELECT 1 FROM json_each(after, '$.{member}') WHERE value = {value})
-               THEN json_extract(after, '$.{member}') ELSE json_insert(json_extract(after, '$.{member}'), '$[#]', {value}) END)"
+               THEN json_extract(after, '$.{member}')
+                 ELSE json_insert(json_extract(after, '$.{member}'), '$[#]', {value}) END)"
         )
     };
     let usernames =
         if is_known { String::new() } else { format!(", {}", listed("usernames", "?4")) };
     let sql = format!(
-        "UPDATE audit_events SET after = json_set(after, '$.failures', json_extract(after, '$.failures') + 1,
+        "UPDATE audit_events
+         SET after = json_set(after, '$.failures', json_extract(after, '$.failures') + 1,
            '$.lastAt', CAST(?3 AS INTEGER), {}{usernames}) WHERE summary = ?1",
         listed("addresses", "?2")
     );
@@ -137,29 +143,33 @@ pub fn sum_up_failed_sign_in(
     [first, Statement::new(sql, params)]
 }
 
-/// Writes a deed down as the first of a summary, unless there is one.
+/// Adds the event of a summary, unless it exists.
 fn summarizing(cx: &Cx, deed: &Deed, summary: &str) -> Statement {
     let mut statement = insert(cx, deed);
-    statement.sql = "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id, summary)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM audit_events WHERE summary = ?10)"
-        .into();
+    statement.sql =
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before,
+           after, request_id, summary)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+         WHERE NOT EXISTS (SELECT 1 FROM audit_events WHERE summary = ?10)"
+            .into();
     statement.params.push(summary.into());
     statement
 }
 
-/// Deletes events from before a time, at most `limit`: the oldest.
+/// Deletes at most `limit` events from before a time, the oldest first.
 #[must_use]
 pub fn prune(before: Millis, limit: i64) -> Statement {
     Statement::new(
-        "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        "DELETE FROM audit_events
+         WHERE id IN (SELECT id FROM audit_events WHERE at < ?1 ORDER BY at LIMIT ?2)",
         [before.into(), Param::Number(limit)],
     )
 }
 
-/// Lists events.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     let mut sql = String::from(
-        "SELECT CAST(id AS TEXT) AS id, at, actor, CAST(actor_id AS TEXT) AS actor_id, address, action, target, before, after, request_id
+        "SELECT CAST(id AS TEXT) AS id, at, actor, CAST(actor_id AS TEXT) AS actor_id, address,
+           action, target, before, after, request_id
          FROM audit_events WHERE 1",
     );
     let mut params = Vec::new();
@@ -179,7 +189,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     }
     params.push(Param::Number(filter.limit));
     let _ = write!(sql, " ORDER BY audit_events.id DESC LIMIT ?{}", params.len());
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
+    sql::all(cx, Statement::new(sql, params), event).await
 }
 
 fn event(row: &Row) -> Result<Event> {

@@ -1,5 +1,6 @@
-//! Import and export: a request's worth of records in a few statements, and pages of all there is
-//! in the order of their keys. Every statement derives from the table of kinds.
+//! Import and export. An import writes the records of one request in a few statements; an export
+//! reads pages of all records in the order of their keys. Every statement derives from the table of
+//! kinds.
 
 use std::collections::HashSet;
 
@@ -18,12 +19,11 @@ use crate::ports::{Datum, Param, Row, Statement};
 use crate::store::ids::IdKind;
 use crate::store::{new_users, sql};
 
-/// How many bytes of records one statement binds at most: D1 takes 2 MB a value, and text may
-/// double on its way.
+/// One statement binds at most this many bytes of records. D1 takes 2 MB per value, and the text
+/// may double in transit.
 const MAX_BOUND_BYTES: usize = 900_000;
 
-/// The statements that write all of the records; what is there already is replaced. They count as
-/// one with what they are batched with.
+/// Writes the records; existing ones are replaced. All statements belong into one batch.
 #[must_use]
 pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
     let users = of_kind(records, "user")
@@ -65,11 +65,13 @@ fn of_kind<'r>(
     records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word)
 }
 
-/// What goes before [`write`], which replaces passwords. Users who are to be disabled lose their
-/// opaque tokens. So do those whose password is replaced by another one, but for the session `but`;
-/// and that is noted, so that nobody begins a session or makes a key by the earlier one. It is not
-/// noted of the user `importer`: whoever restores into an empty Postern is the first administrator,
-/// whose password comes along.
+/// Ends sessions before [`write`] replaces passwords; it must run before it in the same batch.
+///
+/// * A user who is to be disabled loses all sessions.
+/// * A user who gets another password loses all sessions except `but`. The time of the change is
+///   recorded, so that nobody begins a session or creates a key by the earlier password.
+/// * For the user `importer`, that time is not recorded: whoever restores into an empty Postern is
+///   the first administrator, and the backup contains their password.
 #[must_use]
 pub fn end_sessions(
     records: &[(usize, Record)],
@@ -97,7 +99,8 @@ pub fn end_sessions(
         );
         let note = format!(
             "UPDATE users SET password_set_at = MAX(password_set_at, ?3)
-             WHERE id IN (SELECT u.id FROM {users} WHERE {has_another} AND CAST(u.id AS TEXT) IS NOT ?2)"
+             WHERE id IN (SELECT u.id FROM {users}
+               WHERE {has_another} AND CAST(u.id AS TEXT) IS NOT ?2)"
         );
         [
             Statement::new(end, [Param::Text(chunk.clone()), id(but)]),
@@ -107,25 +110,29 @@ pub fn end_sessions(
     chunks(rows).into_iter().flat_map(statements).collect()
 }
 
-/// A service that nobody registered is registered by its first grant.
+/// The first grant on an unknown service registers the service.
 const SERVICES_OF_GRANTS: &str = "INSERT INTO services (id, created_at, modified_at)
-    SELECT DISTINCT CAST(value ->> 0 AS INTEGER), ?2, ?2 FROM json_each(?1) WHERE 1 ON CONFLICT (id) DO NOTHING";
+    SELECT DISTINCT CAST(value ->> 0 AS INTEGER), ?2, ?2 FROM json_each(?1) WHERE 1
+    ON CONFLICT (id) DO NOTHING";
 
-/// The table has no index that would find a conflict.
+/// Two statements instead of an upsert, because `sqlite_sequence` has no unique index.
 const LAST_IDS: [&str; 2] = [
     "INSERT INTO sqlite_sequence (name, seq) SELECT value ->> 0, 0 FROM json_each(?1)
        WHERE value ->> 0 NOT IN (SELECT name FROM sqlite_sequence)",
-    "UPDATE sqlite_sequence SET seq = MAX(seq, CAST((SELECT value ->> 1 FROM json_each(?1) WHERE value ->> 0 = name) AS INTEGER))
+    "UPDATE sqlite_sequence
+     SET seq = MAX(seq,
+       CAST((SELECT value ->> 1 FROM json_each(?1) WHERE value ->> 0 = name) AS INTEGER))
        WHERE name IN (SELECT value ->> 0 FROM json_each(?1))",
 ];
 
-/// Deletes the users of tombstones, with what ends with them.
+/// Deletes the users of imported tombstones, with their sessions, memberships and grants.
 const DELETE_USERS: [&str; 4] = [
     "DELETE FROM sessions WHERE user_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
        ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
     "DELETE FROM memberships WHERE user_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
        ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
-    "DELETE FROM grants WHERE object_type = 'USER' AND object_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
+    "DELETE FROM grants WHERE object_type = 'USER'
+       AND object_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
        ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
     "DELETE FROM users WHERE id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
        ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
@@ -135,7 +142,7 @@ const DELETE_USERS: [&str; 4] = [
 const DELETE_KEY_SECRETS: &str =
     "DELETE FROM machine_key_secrets WHERE hash IN (SELECT value ->> 0 FROM json_each(?1))";
 
-/// JSON arrays of the rows, none of them too long for one statement.
+/// Packs the rows into JSON arrays of at most [`MAX_BOUND_BYTES`].
 fn chunks(rows: impl Iterator<Item = Value>) -> Vec<String> {
     let mut chunks: Vec<String> = Vec::new();
     for row in rows {
@@ -151,7 +158,7 @@ fn chunks(rows: impl Iterator<Item = Value>) -> Vec<String> {
     chunks.into_iter().map(|chunk| chunk + "]").collect()
 }
 
-/// The values of a record as they are stored, in the order of its kind's members.
+/// A record's values as they are stored, in the order of its kind's fields.
 fn row_of(record: &Record) -> Value {
     record.fields().map(|(field, value)| stored(field.is, value)).collect()
 }
@@ -162,7 +169,7 @@ fn stored(is: Is, value: &Value) -> Value {
     }
     let names = || value.as_array().into_iter().flatten().filter_map(Value::as_str);
     match is {
-        // Ids, because D1 speaks JavaScript numbers.
+        // Ids go as text, because D1 takes JavaScript numbers.
         Is::Rights => {
             json!(Rights::of(names().filter_map(|name| May::parse(name).ok())).map(Rights::bits))
         }
@@ -183,15 +190,16 @@ fn stored(is: Is, value: &Value) -> Value {
 /// A column of an INSERT.
 struct Column {
     name: String,
-    /// SQL for its value: `j` is the row that is given, `o` the one that is there.
+    /// SQL for the value. `j` is the imported row, `o` the existing one.
     value: String,
-    /// Whether the value replaces the one that is there.
+    /// The value replaces that of an existing row.
     replaces: bool,
-    /// Whether another value makes it another row. The time of the last change is none by itself.
+    /// A different value counts as a change of the row. A different time of modification alone does
+    /// not.
     is_change: bool,
 }
 
-/// The statement that writes the rows of a kind (`?1`) at a time (`?2`).
+/// SQL that writes the rows of a kind (`?1`) at a time (`?2`).
 fn upsert(kind: &Kind) -> String {
     let table = kind.table;
     let only = kind.only.map(|(column, value)| (column, format!("'{value}'")));
@@ -231,8 +239,8 @@ fn upsert(kind: &Kind) -> String {
             .filter(|column| column.replaces)
             .map(|column| format!("{0} = excluded.{0}", column.name)),
     );
-    // Whoever has the key by another name is somebody else. The caller has looked; this is for what
-    // changed since.
+    // An existing row with the same key and another identity is another record. The caller has
+    // checked that; this condition covers changes since then.
     let same = kind
         .same()
         .map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column))
@@ -248,13 +256,14 @@ fn upsert(kind: &Kind) -> String {
             changed("excluded")
         )
     };
-    // A trigger looks at each row that is to be inserted, also where it is there.
+    // Triggers run for each row that INSERT tries, even if it exists. So existing rows are filtered
+    // out before.
     let is_new = keys
         .first()
         .filter(|_| stays)
         .map(|(column, _)| format!("AND o.{column} IS NULL"))
         .unwrap_or_default();
-    // The import of a token app ends the keys that its tokens made, and their secrets with them.
+    // The import of a token app ends the keys that its tokens created, and with them their secrets.
     let counts = kind.fields.iter().position(Field::is_key_secret).map(|index| {
         format!(
             "AND NOT EXISTS (SELECT 1 FROM past_key_secrets p WHERE p.hash = j.value ->> {index})"
@@ -262,16 +271,20 @@ fn upsert(kind: &Kind) -> String {
     });
     let counts = counts.unwrap_or_default();
     format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {} WHERE ?2 IS NOT NULL {is_new} {counts}
+        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {}
+         WHERE ?2 IS NOT NULL {is_new} {counts}
          ON CONFLICT ({}) {conflict}",
         list(&mut columns.iter().map(|column| column.name.clone())),
         list(&mut columns.iter().map(|column| column.value.clone())),
-        keys.iter().map(|(column, value)| format!("o.{column} = {value}")).collect::<Vec<_>>().join(" AND "),
+        keys.iter()
+            .map(|(column, value)| format!("o.{column} = {value}"))
+            .collect::<Vec<_>>()
+            .join(" AND "),
         list(&mut keys.iter().map(|(column, _)| (*column).to_owned())),
     )
 }
 
-/// SQL for the value of a member that a row gives.
+/// SQL for the value of a field of the imported row.
 fn given(index: usize, field: &Field) -> String {
     match field.is {
         Is::Id(_) => format!("CAST(j.value ->> {index} AS INTEGER)"),
@@ -279,16 +292,17 @@ fn given(index: usize, field: &Field) -> String {
     }
 }
 
-/// The column of a member, and the one with the id of its master key.
+/// The column of a field, and for a sealed field also the column with the id of its master key.
 fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
     let (column, given) = (field.column, given(index, field));
     let value = match field.presence {
-        // Its times: the grant of who created a service counts always.
+        // These are the grant's times. The creator's grant has none, because it is always valid.
         Presence::Optional if kind.table == "grants" => {
             let creator =
                 kind.fields.iter().position(|field| field.column == "creator").unwrap_or_default();
             format!(
-                "CASE WHEN MAX(COALESCE(j.value ->> {creator}, 0), COALESCE(o.creator, 0)) THEN NULL ELSE {given} END"
+                "CASE WHEN MAX(COALESCE(j.value ->> {creator}, 0), COALESCE(o.creator, 0))
+                   THEN NULL ELSE {given} END"
             )
         }
         Presence::Key
@@ -300,7 +314,8 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
         Presence::Kept(json) => format!("COALESCE({given}, o.{column}, {})", sql_literal(json)),
         Presence::Grows => format!("MAX(COALESCE({given}, 0), COALESCE(o.{column}, 0))"),
         Presence::IdWhereFree => format!(
-            "COALESCE(o.{column}, CASE WHEN EXISTS (SELECT 1 FROM {0} t WHERE t.{column} = {given}) THEN NULL ELSE {given} END)",
+            "COALESCE(o.{column}, CASE WHEN EXISTS (SELECT 1 FROM {0} t WHERE t.{column} = {given})
+               THEN NULL ELSE {given} END)",
             kind.table
         ),
         Presence::Created => format!("COALESCE({given}, o.{column}, ?2)"),
@@ -322,23 +337,22 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
     columns
 }
 
-/// A value that the table of kinds writes as JSON.
+/// A JSON literal from the table of kinds as an SQL literal.
 fn sql_literal(json: &str) -> String {
     json.replace('"', "'")
 }
 
-/// What is stored where a record brings a sealed value.
+/// The value that is stored now where an imported record has another sealed value.
 #[derive(Debug)]
 pub struct StoredSecret {
-    /// The record's place among the records.
+    /// The record's index among the imported records.
     pub index: usize,
-    /// The member.
     pub member: &'static str,
-    /// The value as it is stored.
+    /// The stored value, sealed.
     pub sealed: String,
 }
 
-/// The sealed values that are stored where the records bring others.
+/// Finds the stored sealed values that differ from those in the records.
 pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<StoredSecret>> {
     let mut statements = Vec::new();
     let mut members = Vec::new();
@@ -358,7 +372,8 @@ pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
             };
             let sql = format!(
                 "SELECT j.value ->> 0 AS place, t.{column} AS sealed FROM json_each(?1) j
-                 CROSS JOIN {table} t ON t.{} = {place} WHERE t.{column} IS NOT NULL AND t.{column} <> j.value ->> 2",
+                 CROSS JOIN {table} t ON t.{} = {place}
+                 WHERE t.{column} IS NOT NULL AND t.{column} <> j.value ->> 2",
                 key.column
             );
             for chunk in chunks(rows) {
@@ -379,15 +394,19 @@ pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
     rows.map(read).collect()
 }
 
-/// Which of these are not registered: `kind` is `SERVICE`, `USER`, `DEPT` or `GROUP`.
+/// Finds the references that are not registered. Their kind is `SERVICE`, `USER`, `DEPT` or
+/// `GROUP`.
 pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<(String, i64)>> {
     let rows = references.iter().map(|(kind, id)| json!([kind, id.to_string()]));
     let statement = |chunk| {
         Statement::new(
-            "SELECT value ->> 0 AS kind, value ->> 1 AS id FROM json_each(?1) WHERE NOT CASE value ->> 0
-               WHEN 'SERVICE' THEN EXISTS (SELECT 1 FROM services WHERE id = CAST(value ->> 1 AS INTEGER))
+            "SELECT value ->> 0 AS kind, value ->> 1 AS id FROM json_each(?1)
+             WHERE NOT CASE value ->> 0
+               WHEN 'SERVICE' THEN EXISTS (SELECT 1 FROM services
+                 WHERE id = CAST(value ->> 1 AS INTEGER))
                WHEN 'USER' THEN EXISTS (SELECT 1 FROM users WHERE id = CAST(value ->> 1 AS INTEGER))
-               ELSE EXISTS (SELECT 1 FROM units WHERE object_type = value ->> 0 AND id = CAST(value ->> 1 AS INTEGER)) END",
+               ELSE EXISTS (SELECT 1 FROM units
+                 WHERE object_type = value ->> 0 AND id = CAST(value ->> 1 AS INTEGER)) END",
             [Param::Text(chunk)],
         )
     };
@@ -396,8 +415,8 @@ pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<
     results.iter().flat_map(|result| &result.rows).map(pair).collect()
 }
 
-/// The token apps among the records whose secret is the one that is stored, or may be, and would be
-/// sent to another introspection endpoint than now, by name.
+/// The names of imported token apps that would send the stored secret to another introspection
+/// endpoint than now. An app is listed if its secret is, or may be, the stored one.
 pub async fn sent_elsewhere(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<String>> {
     let row = |app: &Record| {
         let policy = |member: &str| app.get("policy").get(member).cloned().unwrap_or(Value::Null);
@@ -409,7 +428,8 @@ pub async fn sent_elsewhere(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
         ])
     };
     let sql = "SELECT t.name FROM json_each(?1) j CROSS JOIN token_apps t ON t.name = j.value ->> 0
-               WHERE t.secret <> '' AND (t.algorithm = 'introspection' OR j.value ->> 1 = 'introspection')
+               WHERE t.secret <> ''
+                 AND (t.algorithm = 'introspection' OR j.value ->> 1 = 'introspection')
                  AND (t.algorithm IS NOT j.value ->> 1
                    OR t.policy ->> '$.introspectionEndpoint' IS NOT j.value ->> 2
                    OR t.policy ->> '$.introspectionClientId' IS NOT j.value ->> 3)";
@@ -424,18 +444,18 @@ pub async fn sent_elsewhere(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
         .collect()
 }
 
-/// A record that contradicts a deletion.
 #[derive(Debug)]
 pub enum Deleted {
-    /// A user whose name is a deleted user's here.
+    /// An imported user whose name belonged to a deleted user here.
     Name(String),
-    /// A user whose id was a deleted user's of another name here.
+    /// An imported user whose id belonged to a deleted user of another name here.
     Id(i64),
-    /// A tombstone of this name, which a user with this id has here.
+    /// An imported tombstone of this name. A user with another id, which is given, has the name
+    /// here.
     SomebodyElse(String, i64),
 }
 
-/// The users and tombstones among the records that contradict a deletion.
+/// Finds the imported users and tombstones that contradict a deletion.
 pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted>> {
     let pairs = |word| {
         chunks(
@@ -443,15 +463,19 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
                 .map(|record| json!([record.get("username"), stored(ID, record.get("id"))])),
         )
     };
-    let of_users = "SELECT 'name' AS what, value ->> 0 AS name, value ->> 1 AS id FROM json_each(?1)
+    let of_users =
+        "SELECT 'name' AS what, value ->> 0 AS name, value ->> 1 AS id FROM json_each(?1)
            CROSS JOIN tombstones ON tombstones.username = value ->> 0
          UNION ALL
          SELECT 'id', value ->> 0, value ->> 1 FROM json_each(?1)
            CROSS JOIN past_ids ON kind = 'user' AND past_ids.id = CAST(value ->> 1 AS INTEGER)
            WHERE freed = 0 AND NOT EXISTS (SELECT 1 FROM tombstones WHERE username = value ->> 0)
-             AND NOT EXISTS (SELECT 1 FROM users WHERE id = past_ids.id AND username = value ->> 0)";
-    let of_tombstones = "SELECT 'else' AS what, value ->> 0 AS name, CAST(u.id AS TEXT) AS id FROM json_each(?1)
-           CROSS JOIN users u ON u.username = value ->> 0 WHERE u.id <> CAST(value ->> 1 AS INTEGER)";
+             AND NOT EXISTS (SELECT 1 FROM users
+               WHERE id = past_ids.id AND username = value ->> 0)";
+    let of_tombstones = "SELECT 'else' AS what, value ->> 0 AS name, CAST(u.id AS TEXT) AS id
+         FROM json_each(?1)
+           CROSS JOIN users u ON u.username = value ->> 0
+           WHERE u.id <> CAST(value ->> 1 AS INTEGER)";
     let of_users =
         pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
     let of_tombstones = pairs("tombstone")
@@ -470,28 +494,30 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
     results.iter().flat_map(|result| &result.rows).map(read).collect()
 }
 
-/// What is here of a key and of what it ends with.
+/// What the database knows of an imported key and of what the key ends with.
 #[derive(Debug)]
 pub struct MakersOfKey {
-    /// Whether the key is here.
+    /// The key exists.
     pub has_key: bool,
-    /// Whether the key is here that made it.
+    /// The key that created it exists.
     pub has_parent: bool,
-    /// Since when what is issued to its user counts; `None` where the user is not here.
+    /// The user's `valid_from`; `None` if the user does not exist.
     pub valid_from: Option<i64>,
-    /// Whether its user is here and enabled.
+    /// The user exists and is enabled.
     pub user_is_enabled: bool,
 }
 
-/// Of each of the keys, in their order.
+/// Looks up each of the keys, in their order.
 pub async fn makers_of_keys(cx: &Cx, keys: &[&Record]) -> Result<Vec<MakersOfKey>> {
     let rows = keys.iter().map(|key| {
         ["id", "parentId", "userId"].map(|member| stored(ID, key.get(member))).into_iter().collect()
     });
-    let sql = "SELECT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER)) AS has_key,
+    let sql = "SELECT EXISTS (SELECT 1 FROM machine_keys
+          WHERE id = CAST(value ->> 0 AS INTEGER)) AS has_key,
           EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 1 AS INTEGER)) AS has_parent,
           u.valid_from, COALESCE(u.enabled, 0) AS user_is_enabled
-        FROM json_each(?1) j LEFT JOIN users u ON u.id = CAST(value ->> 2 AS INTEGER) ORDER BY j.key";
+        FROM json_each(?1) j LEFT JOIN users u ON u.id = CAST(value ->> 2 AS INTEGER)
+        ORDER BY j.key";
     let statements =
         chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
     let results = sql::query_all(cx, statements).await?;
@@ -506,19 +532,20 @@ pub async fn makers_of_keys(cx: &Cx, keys: &[&Record]) -> Result<Vec<MakersOfKey
     results.iter().flat_map(|result| &result.rows).map(read).collect()
 }
 
-/// Why a secret of a key cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoKeySecret {
-    /// It was removed here.
+    /// The secret was removed here.
     Past,
-    /// There is no such key.
+    /// The key does not exist.
     NoKey,
-    /// The key has a secret already, and the records do not tell that it is the one that is meant.
+    /// The key has a secret already, and the records do not show that this key is the one that is
+    /// meant.
     OtherKey,
 }
 
-/// The secrets of keys among the records that cannot be added, by the key's id and what they begin
-/// with. Their hashes are opened. A key that is there is known by its own record only.
+/// Finds the imported key secrets that cannot be added, by the key's id and the secret's prefix.
+/// Their hashes must have been unsealed. An existing key is recognized only if its own record is
+/// among these records.
 pub async fn refused_key_secrets(
     cx: &Cx,
     records: &[(usize, Record)],
@@ -536,9 +563,12 @@ pub async fn refused_key_secrets(
     let sql = "SELECT value ->> 0 AS id, value ->> 1 AS prefix,
           CASE WHEN EXISTS (SELECT 1 FROM past_key_secrets WHERE hash = value ->> 2) THEN 'past'
             WHEN value ->> 3 THEN NULL
-            WHEN NOT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER)) THEN 'no key'
-            WHEN EXISTS (SELECT 1 FROM machine_key_secrets WHERE hash = value ->> 2 AND key_id = CAST(value ->> 0 AS INTEGER)) THEN NULL
-            WHEN EXISTS (SELECT 1 FROM machine_key_secrets WHERE key_id = CAST(value ->> 0 AS INTEGER)) THEN 'other'
+            WHEN NOT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER))
+              THEN 'no key'
+            WHEN EXISTS (SELECT 1 FROM machine_key_secrets
+              WHERE hash = value ->> 2 AND key_id = CAST(value ->> 0 AS INTEGER)) THEN NULL
+            WHEN EXISTS (SELECT 1 FROM machine_key_secrets
+              WHERE key_id = CAST(value ->> 0 AS INTEGER)) THEN 'other'
           END AS why
         FROM json_each(?1)";
     let statements =
@@ -557,19 +587,19 @@ pub async fn refused_key_secrets(
     Ok(refused)
 }
 
-/// A record that contradicts what is there.
+/// An imported record that contradicts an existing one.
 #[derive(Debug)]
 pub struct Contradiction {
-    /// The key of the record.
+    /// The imported record's key.
     pub key: i64,
-    /// The key under which its other identity is here, or its own.
+    /// The existing record's key.
     pub known_key: i64,
-    /// The other identity of what is here.
+    /// The existing record's identity.
     pub known_identity: String,
 }
 
-/// The records of a kind whose key is here with another identity, or whose identity is here under
-/// another key.
+/// Finds the records of a kind whose key exists with another identity, or whose identity exists
+/// under another key.
 pub async fn contradictions(
     cx: &Cx,
     kind: &Kind,
@@ -592,7 +622,8 @@ pub async fn contradictions(
     let statement = |chunk| {
         let one = |condition: &str| {
             format!(
-                "SELECT j.value ->> 0 AS key, CAST(t.{key} AS TEXT) AS known_key, t.{identity} AS known_identity
+                "SELECT j.value ->> 0 AS key, CAST(t.{key} AS TEXT) AS known_key,
+                   t.{identity} AS known_identity
                  FROM json_each(?1) j CROSS JOIN {table} t ON {condition}"
             )
         };
@@ -618,7 +649,7 @@ pub async fn contradictions(
     results.iter().flat_map(|result| &result.rows).map(read).collect()
 }
 
-/// Gives a user another id, with all that goes along. Nothing else may refer to them.
+/// Gives a user another id in every table that follows. Nothing else may refer to the user.
 #[must_use]
 pub fn move_user(from: UserId, to: UserId) -> [Statement; 3] {
     IdKind::OF_A_USER.map(|(table, column)| {
@@ -629,20 +660,20 @@ pub fn move_user(from: UserId, to: UserId) -> [Statement; 3] {
     })
 }
 
-/// Whether a grant, a membership, a key or something that they created names a user.
+/// Tells whether a grant, a membership, a key or something that they created refers to the user.
 pub async fn is_referred_to(cx: &Cx, id: UserId) -> Result<bool> {
     let statement = Statement::new(IdKind::is_user_named(), [Param::Int64(id.0)]);
     sql::query(cx, statement).await?.first().map_or(Ok(true), |row| row.flag("found"))
 }
 
-/// Whether there is one user.
+/// Tells whether there is exactly one user.
 pub async fn has_one_user(cx: &Cx) -> Result<bool> {
     let statement =
         Statement::new("SELECT COUNT(*) AS users FROM (SELECT 1 FROM users LIMIT 2)", []);
     sql::query(cx, statement).await?.first().map_or(Ok(false), |row| Ok(row.number("users")? == 1))
 }
 
-/// Those of the apps and applications that have no secret here, as people name them; 100 at most.
+/// Names at most 100 imported apps, applications and keys that have no secret here.
 pub async fn without_secret(
     cx: &Cx,
     records: &[(usize, Record)],
@@ -654,7 +685,8 @@ pub async fn without_secret(
         records.map(move |record| record.get(key).clone()).collect::<Vec<_>>()
     };
     let (apps, applications) = (rows("tokenApp", "name"), rows("application", "accessKey"));
-    // Secrets of keys are records of their own, which may come in the next request.
+    // Key secrets are records of their own and may come in the next request. So keys are listed
+    // only if secrets are left out.
     let keys = if are_left_out {
         rows("key", "id").iter().map(|id| stored(ID, id)).collect()
     } else {
@@ -665,32 +697,35 @@ pub async fn without_secret(
     }
     let statement = Statement::new(
         "SELECT 'token app ' || name AS what FROM token_apps
-           WHERE name IN (SELECT value FROM json_each(?1)) AND secret = '' AND json_extract(policy, '$.discover') IS NOT 1
+           WHERE name IN (SELECT value FROM json_each(?1)) AND secret = ''
+             AND json_extract(policy, '$.discover') IS NOT 1
          UNION ALL
-         SELECT 'application ' || access_key FROM applications WHERE access_key IN (SELECT value FROM json_each(?2)) AND secret IS NULL
+         SELECT 'application ' || access_key FROM applications
+         WHERE access_key IN (SELECT value FROM json_each(?2)) AND secret IS NULL
          UNION ALL
-         SELECT 'key ' || name FROM machine_keys WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))
+         SELECT 'key ' || name FROM machine_keys
+         WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))
            AND NOT EXISTS (SELECT 1 FROM machine_key_secrets WHERE key_id = machine_keys.id)
          LIMIT 100",
         [apps, applications, keys].map(|names| Value::Array(names).to_string().into()),
     );
-    sql::query(cx, statement).await?.iter().map(|row| Ok(row.text("what")?.to_owned())).collect()
+    sql::all(cx, statement, |row| Ok(row.text("what")?.to_owned())).await
 }
 
-/// How many records there are in all.
+/// Counts all records.
 pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
     let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| {
         match kind.table {
-            // They are counted already.
+            // Triggers keep this count.
             "grants" => "(SELECT COALESCE(SUM(grants), 0) FROM grant_counts)".to_owned(),
             table => format!("(SELECT COUNT(*) FROM {table} WHERE {})", rows_of(kind)),
         }
     });
     let sql = format!("SELECT {} AS total", counts.collect::<Vec<_>>().join(" + "));
-    sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, [])).await
 }
 
-/// The condition for the rows of a kind in its table.
+/// SQL for the rows of a kind in its table.
 fn rows_of(kind: &Kind) -> String {
     if let Some((column, value)) = kind.only {
         return format!("{column} = '{value}'");
@@ -708,8 +743,8 @@ fn rows_of(kind: &Kind) -> String {
     }
 }
 
-/// At most `limit` records of a kind, behind the key of `after` in its order. Secrets are left out
-/// unless `with_secrets`.
+/// At most `limit` records of a kind after the record `after`, in the order of the kind's key.
+/// Secrets are NULL unless `with_secrets`.
 pub async fn page(
     cx: &Cx,
     kind: &'static Kind,
@@ -750,7 +785,7 @@ pub async fn page(
         rows_of(kind),
         params.len()
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(kind, row)).collect()
+    sql::all(cx, Statement::new(sql, params), |row| record(kind, row)).await
 }
 
 fn record(kind: &'static Kind, row: &Row) -> Result<Record> {

@@ -1,5 +1,5 @@
-//! Lists of what has a name that begins with a text: in order of the folded name, and of the id
-//! among equal ones, which an index has. So a page reads its own rows only, wherever it begins.
+//! Lists of records whose name begins with a text, ordered by the folded name and then by id. An
+//! index has this order, so a page reads only its own rows, wherever it begins.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
@@ -8,28 +8,27 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Statement};
 use crate::store::sql;
 
-/// What is listed: where it is, and by which index.
+/// A kind of list: its table and columns.
 pub struct Named {
-    /// The table, with its alias where the columns have one.
+    /// The table, with its alias if the columns have one.
     pub from: &'static str,
-    /// The folded name, as the index has it.
+    /// The folded name, written as in the index.
     pub name: &'static str,
-    /// The id that tells equal names apart, as the table calls it.
+    /// The id that orders equal names, as the table calls it.
     pub id: &'static str,
-    /// What a partial index wants besides.
+    /// The condition of the partial index.
     pub condition: &'static str,
-    /// Folds what is looked for as the names were folded.
+    /// Folds the searched text in the way in which the names were folded.
     fold: fn(&str) -> String,
 }
 
-/// Where a page of such a list begins.
+/// The position and size of a page.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// What names begin with, whatever their case.
+    /// Names must begin with this, in any case.
     pub beginning: &'a str,
-    /// The id of the last of the page before.
+    /// The id of the last row of the previous page.
     pub after: Option<Param>,
-    /// How many.
     pub limit: i64,
 }
 
@@ -38,7 +37,6 @@ fn folded_by_sqlite(text: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-/// Users by user name.
 pub const USERS: Named = Named {
     from: "users u",
     name: "u.username_folded",
@@ -46,7 +44,6 @@ pub const USERS: Named = Named {
     condition: "1",
     fold: text::folded,
 };
-/// Services.
 pub const SERVICES: Named = Named {
     from: "services",
     name: "lower(name)",
@@ -54,13 +51,12 @@ pub const SERVICES: Named = Named {
     condition: "name IS NOT NULL",
     fold: folded_by_sqlite,
 };
-/// Organizations.
 pub const ORGANIZATIONS: Named =
     Named { from: "organizations", id: "organizations.id", ..SERVICES };
-/// Token apps, whose names are ids.
+/// A token app's name is its id.
 pub const TOKEN_APPS: Named =
     Named { from: "token_apps", id: "token_apps.name", condition: "1", ..SERVICES };
-/// SQLite would else take the primary key, which begins with the type, and read all groups.
+/// Without the hint SQLite takes the primary key, which begins with the type, and reads all groups.
 const GROUPS: Named = Named {
     from: "units INDEXED BY groups_by_name_folded",
     name: "name_folded",
@@ -75,7 +71,6 @@ const DEPARTMENTS: Named = Named {
     ..SERVICES
 };
 
-/// Departments or groups.
 #[must_use]
 pub const fn units(kind: UnitKind) -> Named {
     match kind {
@@ -85,11 +80,11 @@ pub const fn units(kind: UnitKind) -> Named {
 }
 
 impl Named {
-    /// The statement that reads these columns of a page.
+    /// Builds the statement that reads these columns of a page.
     pub async fn select(&self, cx: &Cx, columns: &str, page: Page<'_>) -> Result<Statement> {
         let Self { from, name, id, condition, .. } = self;
         let beginning = (self.fold)(page.beginning);
-        // No text that begins so is greater.
+        // No text with this beginning is greater.
         let end = format!("{beginning}\u{10ffff}");
         let mut params = vec![Param::Number(page.limit), end.into()];
         let lowest = match page.after {
@@ -110,17 +105,18 @@ impl Named {
         Ok(Statement::new(sql, params))
     }
 
-    /// The folded name of the last one of the page before.
+    /// The folded name of the last row of the previous page.
     async fn name_of(&self, cx: &Cx, after: Param, beginning: &str) -> Result<String> {
         let Self { from, name, id, condition, .. } = self;
-        // The key finds it, whatever index the list goes by.
+        // The primary key finds the row, so the hint is dropped.
         let table = from.split(" INDEXED BY ").next().unwrap_or(from);
         let sql = format!("SELECT {name} AS folded FROM {table} WHERE {condition} AND {id} = ?1");
         let rows = sql::query(cx, Statement::new(sql, [after])).await?;
         let folded = rows.first().map(|row| row.optional_text("folded")).transpose()?.flatten();
         let is_of_list = |folded: &&str| folded.starts_with(beginning);
         folded.filter(is_of_list).map(str::to_owned).ok_or_else(|| {
-            let why = "is not of this search, or what it names is gone or has another name: begin again without it";
+            let why = "belongs to another search, or its record was deleted or renamed: \
+                       begin again without it";
             Error::invalid("cursor", why)
         })
     }

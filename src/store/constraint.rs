@@ -1,78 +1,67 @@
-//! What of the schema refuses a write, told by the words of SQLite. The migrations have the
-//! constraints themselves.
+//! The schema's rules, recognized by the words with which SQLite refuses a write. The migrations
+//! define the constraints.
 
 use crate::error::{Denied, Error, Refusal};
 
-/// A rule that the schema holds against every path.
+/// A rule that the schema enforces, whichever code writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Constraint {
-    /// A user has that name.
+    /// Another user has this name.
     Username,
-    /// A user has that id.
+    /// Another user has this id.
     UserId,
-    /// A user of that name was deleted.
+    /// A deleted user had this name.
     NameOfDeletedUser,
-    /// A user of that id was deleted.
+    /// A deleted user had this id.
     IdOfDeletedUser,
-    /// The token was issued to a user of that name who was deleted.
+    /// The token was issued to a deleted user of the same name.
     TokenOfDeletedUser,
-    /// It would leave no enabled administrator.
+    /// The write would leave no enabled administrator.
     LastAdministrator,
-    /// A new token app needs a secret.
     TokenAppSecret,
-    /// The token app is not as it was read.
+    /// The token app changed after it was read.
     TokenAppChanged,
-    /// A service has that id.
     ServiceId,
-    /// The service has another name of the type.
+    /// The service already has a name of this type.
     ServiceIsNamed,
-    /// There is a grant on the service to the same object.
+    /// The object already has a grant on the service.
     Grant,
-    /// A department or group has that id.
     UnitId,
-    /// A department would be below itself.
+    /// A department would become its own descendant.
     DepartmentBelowItself,
-    /// There are departments below it.
     DepartmentsBelow,
-    /// An organization has that id.
     OrganizationId,
-    /// The organization has applications.
     OrganizationHasApplications,
-    /// There is no such organization.
     UnknownOrganization,
-    /// An application has that access key.
     AccessKey,
-    /// A key of the same user, or another of nobody's, has that name.
+    /// Another key of the same user, or of nobody, has this name.
     KeyName,
-    /// There are as many keys as there may be.
+    /// The limit on the number of keys is reached.
     TooManyKeys,
-    /// What the key would end with is over, or who makes it is not as they were read.
+    /// The user, session, token app or key that creates the key has ended or changed since it was
+    /// read.
     KeyMakerIsGone,
-    /// The key has two secrets.
     TwoKeySecrets,
-    /// The signature was used before.
     SignatureUsed,
-    /// Another request has replaced the access token.
     TokenReplaced,
-    /// Provisioning knows another user by that external id.
+    /// Another provisioned user has this external id.
     ExternalIdOfUser,
-    /// Provisioning knows another group by that external id.
+    /// Another provisioned group has this external id.
     ExternalIdOfGroup,
-    /// The name differs from another one in case only, which SCIM does not tell apart.
+    /// The name differs from another one only in case, and SCIM ignores case.
     ProvisionedName,
-    /// Somebody who is to be in the group is no user.
+    /// A new member of the group is not a user.
     UnknownMember,
-    /// Provisioning may not change it.
     NotProvisioned,
-    /// What provisioning keeps is about a user who is not there.
+    /// A provisioned user's record refers to a user that does not exist.
     ProvisionedNobody,
-    /// What provisioning keeps is about a group that is not there.
+    /// A provisioned group's record refers to a group that does not exist.
     ProvisionedNoGroup,
 }
 
 impl Constraint {
-    /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the
-    /// name of a check.
+    /// Each constraint with the text by which SQLite's message identifies it: columns of a unique
+    /// index, the message of a trigger, or the name of a check.
     pub const ALL: [(Self, &str); 31] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
@@ -81,7 +70,7 @@ impl Constraint {
         (Self::TokenOfDeletedUser, "token_of_deleted_user"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
-        // `refusals` has no check for it, and takes no rule without a name.
+        // `refusals` has no check of this name. NULL breaks its NOT NULL instead.
         (Self::TokenAppChanged, "refusals.rule"),
         (Self::ServiceId, "services.id"),
         (Self::ServiceIsNamed, "resource_names.service_id"),
@@ -108,7 +97,7 @@ impl Constraint {
         (Self::ProvisionedNoGroup, "provisioned group is no group"),
     ];
 
-    /// What a refusal means; `None` where no rule of ours is in its text.
+    /// Finds the constraint in SQLite's message; `None` if it names none of these.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         Self::ALL
@@ -117,7 +106,7 @@ impl Constraint {
             .map(|(constraint, _)| constraint)
     }
 
-    /// What it means where the caller says nothing more exact.
+    /// The error to answer unless the caller knows a more exact one.
     #[must_use]
     pub fn error(self) -> Error {
         let conflict = |why: &str| Error::Conflict { why: why.to_owned() };
@@ -149,7 +138,8 @@ impl Constraint {
                 "a user has at most 20 keys, and 10,000 speak for nobody: delete one first",
             ),
             Self::KeyMakerIsGone => conflict(
-                "the user, session, token app or key that makes it is over, or was changed meanwhile: look, and repeat it",
+                "the user, session, token app or key that creates it has ended or changed \
+                 meanwhile: look at it, and repeat the request",
             ),
             Self::TwoKeySecrets => conflict(
                 "the key has two secrets: remove one with DELETE /v1/keys/{id}/secret?prefix=",
@@ -175,8 +165,9 @@ impl Constraint {
         }
     }
 
-    /// Refuses the batch where the condition holds. `constraint` is the name of a check of the
-    /// table `refusals`, which holds no row ever.
+    /// SQL that fails the batch if the condition holds. It inserts the constraint's name into the
+    /// table `refusals`, whose check or trigger for that name refuses the row. So the table is
+    /// always empty.
     pub(super) fn refuse_where(self, condition: &str) -> String {
         let name = Self::ALL
             .into_iter()
@@ -193,11 +184,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_sqlite_and_d1_say_is_told_apart() {
+    fn each_message_of_sqlite_and_d1_names_its_constraint() {
         for (text, constraint) in [
             ("UNIQUE constraint failed: users.username", Some(Constraint::Username)),
             (
-                "D1_ERROR: UNIQUE constraint failed: units.object_type, units.id: SQLITE_CONSTRAINT",
+                "D1_ERROR: UNIQUE constraint failed: units.object_type, units.id: \
+                 SQLITE_CONSTRAINT",
                 Some(Constraint::UnitId),
             ),
             (

@@ -1,12 +1,12 @@
-//! How many records there are, counted up to a bound.
+//! The number of records, counted up to a bound.
 
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 
-/// Further records are not counted: each costs a row.
+/// Counting stops here, because each counted record costs a row.
 pub const MAX: i64 = 10_000;
 
-/// The kinds that are counted by their rows, by their words.
+/// The kinds that are counted row by row, by name.
 const ROWS: [(&str, &str); 8] = [
     ("users", "users"),
     ("tokenApps", "token_apps"),
@@ -17,31 +17,31 @@ const ROWS: [(&str, &str); 8] = [
     ("organizations", "organizations"),
     ("applications", "applications"),
 ];
-/// Grants are added up from the totals that triggers keep of each service.
+/// Grants are added up from the totals that triggers keep per service.
 const GRANTS: &str = "grants";
 
-/// Every kind that is counted.
 pub const KINDS: [&str; 9] = [
     GRANTS, ROWS[0].0, ROWS[1].0, ROWS[2].0, ROWS[3].0, ROWS[4].0, ROWS[5].0, ROWS[6].0, ROWS[7].0,
 ];
 
-/// What was counted of a kind.
+/// The count of one kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The word for the kind.
+    /// The kind's name.
     pub kind: &'static str,
-    /// How many, at least.
+    /// The number of records, or a lower bound if `is_more`.
     pub number: i64,
-    /// Whether there are more.
+    /// There are more than counted.
     pub is_more: bool,
-    /// How many rows that cost.
+    /// How many rows D1 read for it.
     pub rows: i64,
 }
 
-/// How many rows the totals of grants are, beside their sum.
+/// The column with the number of totals that were read.
 const GRANT_ROWS: &str = "grantRows";
 
-/// Counts all kinds, in one row with a column for each: D1 takes no more than five terms of UNION.
+/// Counts all kinds in one row, with a column for each. A UNION would need more than the five terms
+/// that D1 takes.
 #[must_use]
 pub fn select() -> Statement {
     let of_rows = |(kind, from): &(&str, &str)| {
@@ -54,11 +54,10 @@ pub fn select() -> Statement {
                FROM (SELECT grants FROM grant_counts LIMIT ?1)) of_grants",
         columns.join(", ")
     );
-    // One more than the bound tells that there are more.
+    // One row beyond the bound shows that there are more.
     Statement::new(sql, [Param::Number(MAX + 1)])
 }
 
-/// Reads the row of [`select`].
 pub fn counts(rows: &[Row]) -> Result<Vec<Count>> {
     let row = rows.first().ok_or_else(|| Error::internal("the counts were not answered"))?;
     let count = |kind: &'static str| {

@@ -1,4 +1,4 @@
-//! The change feed: what isolates must forget.
+//! The change feed tells isolates which cached records to evict.
 
 use crate::domain::feed::{ChangeKind, Place};
 use crate::domain::identity::user::{UserId, Username};
@@ -8,39 +8,42 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::Revocation;
 use crate::ports::{Param, Statement};
 
-/// How long entries are kept.
 const KEPT: Millis = Millis::from_seconds(3600);
 
-/// Whether the feed lacks changes after the revision `?1`, whose entry was of the time `?3`; at
-/// most `?2` changes are read at once (`Reading::has_gap` decides the same).
-pub(super) const HAS_GAP: &str =
-    "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2 OR EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3)
-    FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)";
+/// SQL: does the feed lack changes after revision `?1`, whose entry has the time `?3`? At most `?2`
+/// changes are read at once. `Reading::has_gap` decides the same on the rows.
+pub(super) const HAS_GAP: &str = "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
+      OR EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3)
+    FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest,
+      (SELECT MAX(revision) FROM changes) AS head)";
 
-/// `?1` to `?3` of statements with it.
+/// The parameters `?1` to `?3` of [`HAS_GAP`].
 pub(super) fn of_gap(since: Option<Place>, max_changes: i64) -> Vec<Param> {
     let number = |of: fn(Place) -> i64| since.map_or(Param::Null, |place| Param::Number(of(place)));
     vec![number(|place| place.revision), Param::Number(max_changes), number(|place| place.at.0)]
 }
 
-/// Where the feed begins and ends, and what changed after a place in it, at most `limit` entries:
-/// rows of `head`, `head_at`, `oldest`, `is_other`, `kind`, `key`, `revision` and `changed_at`.
-/// Where nothing changed there is one row, whose last four columns are NULL. `is_other` says that
-/// the entry at the place is not the one that was read. `None` as the place asks for no changes.
+/// Reads the ends of the feed, and at most `limit` changes after a place in it. The columns are
+/// `head`, `head_at`, `oldest`, `is_other`, `kind`, `key`, `revision` and `changed_at`. If nothing
+/// changed, there is one row whose last four columns are NULL. `is_other` means that the entry at
+/// the place is not the one that was read. With `None` as the place, no changes are read.
 #[must_use]
 pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
     Statement::new(
-        // One look at each end: both in one SELECT would read all that lies between.
-        "SELECT head, head_at, oldest, is_other, kind, key, changes.revision, changes.at AS changed_at
-         FROM (SELECT revision AS head, at AS head_at, (SELECT MIN(revision) FROM changes) AS oldest,
+        // Each end needs a SELECT of its own: both in one SELECT would read all rows between them.
+        "SELECT head, head_at, oldest, is_other, kind, key, changes.revision,
+           changes.at AS changed_at
+         FROM (SELECT revision AS head, at AS head_at,
+             (SELECT MIN(revision) FROM changes) AS oldest,
              EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3) AS is_other
            FROM changes ORDER BY revision DESC LIMIT 1)
-         LEFT JOIN (SELECT kind, key, revision, at FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2) AS changes",
+         LEFT JOIN (SELECT kind, key, revision, at FROM changes WHERE revision > ?1
+           ORDER BY revision LIMIT ?2) AS changes",
         of_gap(since, limit),
     )
 }
 
-/// The newest revision, as `head`.
+/// Reads the newest revision (`head`) and its time (`head_at`).
 #[must_use]
 pub fn select_head() -> Statement {
     Statement::new(
@@ -49,37 +52,32 @@ pub fn select_head() -> Statement {
     )
 }
 
-/// A token app was written.
 #[must_use]
 pub fn token_app_changed(name: &str, now: Millis) -> Statement {
     changed(ChangeKind::TokenApp, name.to_owned(), now)
 }
 
-/// A token app was deleted.
 #[must_use]
 pub fn token_app_deleted(name: &str, now: Millis) -> [Statement; 2] {
     [token_app_changed(name, now), changed(ChangeKind::DeletedTokenApp, name.to_owned(), now)]
 }
 
-/// A user was changed or deleted.
 #[must_use]
 pub fn user_changed(id: UserId, now: Millis) -> Statement {
     changed(ChangeKind::User, id.0.to_string(), now)
 }
 
-/// A session was revoked.
 #[must_use]
 pub fn session_changed(id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Session, id.to_string(), now)
 }
 
-/// A service, its switch, or a grant on it to a department or group was changed.
+/// A service, its switch, or a grant on it to a department or a group was changed.
 #[must_use]
 pub fn service_changed(id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Service, id.to_string(), now)
 }
 
-/// A grant was changed.
 #[must_use]
 pub fn grant_changed(
     service_id: i64,
@@ -93,51 +91,51 @@ pub fn grant_changed(
     }
 }
 
-/// The departments and groups of a user were changed.
+/// A user joined or left departments or groups.
 #[must_use]
 pub fn membership_changed(user_id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Membership, user_id.to_string(), now)
 }
 
-/// An application, its token or what it is authorized to was changed.
+/// An application, its access token or its authorizations were changed.
 #[must_use]
 pub fn application_changed(access_key: &str, now: Millis) -> Statement {
     changed(ChangeKind::Application, access_key.to_owned(), now)
 }
 
-/// A key for machines, or one of its secrets, was removed. A new one needs no entry: nobody can
-/// have shown it before.
+/// A machine key or one of its secrets was removed. A new key needs no entry, since nobody can have
+/// used it before.
 #[must_use]
 pub fn key_changed(id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Key, id.to_string(), now)
 }
 
-/// So much was changed that everybody's standing is to be forgotten.
+/// A change too broad to name: every cached standing must be evicted.
 #[must_use]
 pub fn directory_changed(now: Millis) -> Statement {
     changed(ChangeKind::Directory, String::new(), now)
 }
 
-/// A resource got a name, or lost one.
+/// A resource gained or lost a name.
 #[must_use]
 pub fn name_changed(name: &ResourceName, now: Millis) -> Statement {
     changed(ChangeKind::Name, format!("{}/{}", name.of.as_str(), name.id), now)
 }
 
-/// The actions of a type got other names.
+/// The action names of a type were changed.
 #[must_use]
 pub fn actions_changed(of: &ResourceType, now: Millis) -> Statement {
     changed(ChangeKind::Name, of.as_str().to_owned(), now)
 }
 
-/// A token was revoked.
 #[must_use]
 pub fn revoked(revocation: &Revocation, now: Millis) -> Statement {
     changed(ChangeKind::Revocation, revocation.text(), now)
 }
 
-/// So much was changed that everything is to be forgotten. Two entries that nobody can have read,
-/// and none before them, are a gap for every reader; and whoever finds a gap empties its memory.
+/// A change after which every cached record must be evicted. It writes two entries that nobody can
+/// have read, and deletes all older ones. Every reader sees that as a gap, and a reader that finds
+/// a gap empties its cache.
 #[must_use]
 pub fn everything_changed(now: Millis) -> Vec<Statement> {
     let older = Statement::new(
@@ -147,16 +145,17 @@ pub fn everything_changed(now: Millis) -> Vec<Statement> {
     vec![directory_changed(now), directory_changed(now), older]
 }
 
-/// A user was created in the same batch, whose id nobody knows yet.
+/// A user was created in the same batch. The id is not known yet, so the name finds it.
 #[must_use]
 pub fn user_created(username: &Username, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO changes (kind, key, at) SELECT 'user', CAST(id AS TEXT), ?2 FROM users WHERE username = ?1",
+        "INSERT INTO changes (kind, key, at) SELECT 'user', CAST(id AS TEXT), ?2 FROM users
+         WHERE username = ?1",
         [username.as_str().into(), now.into()],
     )
 }
 
-/// Deletes old entries, but never the newest: it tells readers where the feed is.
+/// Deletes old entries, but never the newest one: it tells readers the current revision.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
     Statement::new(

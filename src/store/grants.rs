@@ -1,8 +1,8 @@
 //! Grants.
 //!
-//! A list reads what its rows cost: every order has an index below (service, type), the total comes
-//! from counters where nothing else is asked, and a page beyond the middle is read from the other
-//! end.
+//! A list reads few rows beyond those it returns. Every order has an index that begins with service
+//! and type. Without filters, the total comes from counters. A page beyond the middle is read from
+//! the other end.
 
 use std::fmt::Write;
 
@@ -18,13 +18,14 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::reach::{Member, REACHED};
 use crate::store::sql;
 
-const COLUMNS: &str =
-    "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id, g.object_type, CAST(g.object_id AS TEXT) AS object_id,
-    g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
+const COLUMNS: &str = "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id,
+    g.object_type, CAST(g.object_id AS TEXT) AS object_id, g.permissions, g.creator, g.created_at,
+    g.starts_at, g.expires_at";
 
-/// The same for rows that come as one text.
-const PACKED_COLUMNS: &str = "g.id, g.service_id, g.object_type, g.object_id, g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
-/// The names of the columns, and of the object's name behind them.
+/// The columns for rows that come as one text.
+const PACKED_COLUMNS: &str = "g.id, g.service_id, g.object_type, g.object_id, g.permissions,
+    g.creator, g.created_at, g.starts_at, g.expires_at";
+/// The names of the columns, followed by the object's name.
 const NAMES: [&str; 10] = [
     "id",
     "service_id",
@@ -37,20 +38,23 @@ const NAMES: [&str; 10] = [
     "expires_at",
     "object_name",
 ];
-/// So many grants with their objects' names are shorter than a text in D1 may be, 2 MB: a name has
-/// 256 characters, of 4 bytes each, and the rest of a grant less than 200.
+/// This many grants with object names stay below 2 MB, D1's limit for a text: a name has at most
+/// 256 characters of 4 bytes, and the rest of a grant less than 200 bytes.
 const PACKED_WITH_NAMES: i64 = 1500;
 
-/// The name of whom a grant is given to.
-const OBJECT_NAME: &str = "CASE g.object_type WHEN 'USER' THEN (SELECT COALESCE(u.name, u.username) FROM users u WHERE u.id = g.object_id)
-    ELSE (SELECT d.name FROM units d WHERE d.object_type = g.object_type AND d.id = g.object_id) END";
+/// SQL for the name of the user, department or group that has the grant.
+const OBJECT_NAME: &str = "CASE g.object_type
+    WHEN 'USER' THEN (SELECT COALESCE(u.name, u.username) FROM users u WHERE u.id = g.object_id)
+    ELSE (SELECT d.name FROM units d WHERE d.object_type = g.object_type AND d.id = g.object_id)
+    END";
 
-/// Adds a grant; there must be none of that object on that service. Answers its id.
+/// Adds a grant. The object must not have one on the service. Returns the id.
 #[must_use]
 pub fn insert(grant: &NewGrant, now: Millis) -> Statement {
     let bound = |at: Option<Millis>| at.map_or(Param::Null, Param::from);
     Statement::new(
-        "INSERT INTO grants (service_id, object_type, object_id, permissions, created_at, starts_at, expires_at)
+        "INSERT INTO grants (service_id, object_type, object_id, permissions, created_at, starts_at,
+           expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING CAST(id AS TEXT) AS id",
         [
             Param::Int64(grant.service_id),
@@ -64,16 +68,18 @@ pub fn insert(grant: &NewGrant, now: Millis) -> Statement {
     )
 }
 
-/// Replaces the permissions of a grant that is no creator's. Answers its id where it was there.
+/// Replaces a grant's permissions. Returns its id, or no row if there is no such grant or it is the
+/// creator's.
 #[must_use]
 pub fn update(id: i64, permissions: Permissions) -> Statement {
     Statement::new(
-        "UPDATE grants SET permissions = ?2 WHERE id = ?1 AND creator = 0 RETURNING CAST(id AS TEXT) AS id",
+        "UPDATE grants SET permissions = ?2 WHERE id = ?1 AND creator = 0
+         RETURNING CAST(id AS TEXT) AS id",
         [Param::Int64(id), Param::Number(permissions.bits())],
     )
 }
 
-/// Deletes a grant that is no creator's. Answers its id where it was there.
+/// Deletes a grant. Returns its id, or no row if there is no such grant or it is the creator's.
 #[must_use]
 pub fn delete(id: i64) -> Statement {
     Statement::new(
@@ -82,7 +88,6 @@ pub fn delete(id: i64) -> Statement {
     )
 }
 
-/// Deletes all grants to an object.
 #[must_use]
 pub fn delete_of_object(object_type: ObjectType, object_id: i64) -> Statement {
     Statement::new(
@@ -91,19 +96,16 @@ pub fn delete_of_object(object_type: ObjectType, object_id: i64) -> Statement {
     )
 }
 
-/// Deletes all grants on a service.
 #[must_use]
 pub fn delete_of_service(service_id: i64) -> Statement {
     Statement::new("DELETE FROM grants WHERE service_id = ?1", [Param::Int64(service_id)])
 }
 
-/// One grant.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
     let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), grant).await
 }
 
-/// The grant on a service to an object.
 pub async fn find_to(
     cx: &Cx,
     service_id: i64,
@@ -111,24 +113,24 @@ pub async fn find_to(
     object_id: i64,
 ) -> Result<Option<Grant>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM grants g WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3"
+        "SELECT {COLUMNS} FROM grants g
+         WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3"
     );
     let params = [Param::Int64(service_id), object_type.name().into(), Param::Int64(object_id)];
-    sql::query(cx, Statement::new(sql, params)).await?.first().map(grant).transpose()
+    sql::first(cx, Statement::new(sql, params), grant).await
 }
 
-/// One grant, and the name of whom it is given to.
+/// Finds a grant and the name of its object.
 pub async fn find_named(cx: &Cx, id: i64) -> Result<Option<Named>> {
     let sql =
         format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(named).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), named).await
 }
 
-/// A grant, and the name of whom it is given to, where it is known.
+/// A grant, and the name of its object if it has one.
 pub type Named = (Grant, Option<String>);
 
-/// The grants on a service by ascending id. Of each type of object, no more are read than are
-/// wanted.
+/// The grants on a service by ascending id. At most `limit` rows are read per object type.
 pub async fn list_of_service(
     cx: &Cx,
     service_id: i64,
@@ -140,7 +142,8 @@ pub async fn list_of_service(
          SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM types t
            CROSS JOIN grants g ON g.id IN (
              SELECT x.id FROM grants x INDEXED BY grants_in_order
-             WHERE x.service_id = CAST(?1 AS INTEGER) AND x.object_type = t.name AND x.id > CAST(?2 AS INTEGER) ORDER BY x.id LIMIT ?3)
+             WHERE x.service_id = CAST(?1 AS INTEGER) AND x.object_type = t.name
+               AND x.id > CAST(?2 AS INTEGER) ORDER BY x.id LIMIT ?3)
          ORDER BY g.id LIMIT ?3"
     );
     let params = [
@@ -151,8 +154,8 @@ pub async fn list_of_service(
     sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
-/// The grants that reach a user, by ascending id. Of each object that they are given to, no more
-/// are read than are wanted.
+/// The grants that reach a user, by ascending id. At most `limit` rows are read for each object
+/// that has them.
 pub async fn list_of_user(
     cx: &Cx,
     member: &Member<'_>,
@@ -161,11 +164,13 @@ pub async fn list_of_user(
 ) -> Result<Vec<Named>> {
     let sql = format!(
         "WITH RECURSIVE {REACHED},
-           objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
+           objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER)
+             UNION ALL SELECT object_type, id FROM reached)
          SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
            CROSS JOIN grants g ON g.id IN (
              SELECT x.id FROM grants x INDEXED BY grants_of_object
-             WHERE x.object_type = o.object_type AND x.object_id = o.id AND x.id > CAST(?3 AS INTEGER) ORDER BY x.id LIMIT ?4)
+             WHERE x.object_type = o.object_type AND x.object_id = o.id
+               AND x.id > CAST(?3 AS INTEGER) ORDER BY x.id LIMIT ?4)
          ORDER BY g.id LIMIT ?4"
     );
     let mut params = member.params();
@@ -173,7 +178,7 @@ pub async fn list_of_user(
     sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
-/// The grants on a service that reach a user, whether they count now or not.
+/// The grants on a service that reach a user, including those that are not valid now.
 #[must_use]
 pub fn select_reaching(member: &Member<'_>, service_id: i64) -> Statement {
     let mut params = member.params();
@@ -181,20 +186,22 @@ pub fn select_reaching(member: &Member<'_>, service_id: i64) -> Statement {
     Statement::new(
         format!(
             "WITH RECURSIVE {REACHED},
-               objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
+               objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER)
+                 UNION ALL SELECT object_type, id FROM reached)
              SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
-               CROSS JOIN grants g ON g.service_id = CAST(?3 AS INTEGER) AND g.object_type = o.object_type AND g.object_id = o.id
+               CROSS JOIN grants g ON g.service_id = CAST(?3 AS INTEGER)
+                 AND g.object_type = o.object_type AND g.object_id = o.id
              ORDER BY g.id"
         ),
         params,
     )
 }
 
-/// A page of a list, and how many there are on all pages.
+/// Reads a page of a list, and the number of grants on all pages.
 pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     let total = |rows: &[Row]| rows.first().map_or(Ok(0), |row| row.number("total"));
     if query.offset == 0 && query.conditions.is_empty() {
-        // Without filters, a limit beyond the total reads nothing more.
+        // Without filters, a limit beyond the total reads no further rows.
         let results =
             sql::query_all(cx, vec![count(query), page(query, query.descending, 0, query.limit)])
                 .await?;
@@ -208,7 +215,7 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     if limit <= 0 {
         return Ok(GrantPage { total, grants: Vec::new() });
     }
-    // The last page costs what the first does.
+    // So the last page costs no more than the first.
     let is_beyond_middle = query.offset > total / 2;
     let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
     let rows =
@@ -224,7 +231,8 @@ fn count(query: &GrantQuery) -> Statement {
     if query.conditions.is_empty() {
         let (services, params) = services(query);
         let sql = format!(
-            "SELECT COALESCE(SUM(g.grants), 0) AS total FROM grant_counts g WHERE {services} AND g.object_type = ?2"
+            "SELECT COALESCE(SUM(g.grants), 0) AS total FROM grant_counts g
+             WHERE {services} AND g.object_type = ?2"
         );
         return Statement::new(sql, params);
     }
@@ -232,7 +240,7 @@ fn count(query: &GrantQuery) -> Statement {
     Statement::new(format!("SELECT COUNT(*) AS total FROM grants g WHERE {conditions}"), params)
 }
 
-/// Whether the rows of a page come as one text.
+/// Tells whether the page's rows fit into one text.
 fn is_packed(query: &GrantQuery, limit: i64) -> bool {
     !query.with_names || limit <= PACKED_WITH_NAMES
 }
@@ -250,8 +258,8 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
     let name = if query.with_names { OBJECT_NAME } else { "NULL" };
     let direction = if descending { "DESC" } else { "ASC" };
     let order = match query.order_by {
-        // Of one service, its id orders nothing; named all the same, so that the index is walked
-        // and nothing is sorted.
+        // With one service, its id orders nothing. It is named so that SQLite walks the index
+        // instead of sorting.
         OrderBy::Id if query.service_ids.len() > 1 => format!("g.id {direction}"),
         OrderBy::Id | OrderBy::ServiceId => {
             format!("g.service_id {direction}, g.object_type {direction}, g.id {direction}")
@@ -261,7 +269,8 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
         }
         OrderBy::CreatedAt => {
             format!(
-                "g.service_id {direction}, g.object_type {direction}, g.created_at {direction}, g.id {direction}"
+                "g.service_id {direction}, g.object_type {direction}, g.created_at {direction},
+                   g.id {direction}"
             )
         }
     };
@@ -270,14 +279,15 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
     params.extend([Param::Number(limit), Param::Number(offset)]);
     let (limit, offset) = (params.len() - 1, params.len());
     let sql = format!(
-        "SELECT {columns}, {name} AS object_name FROM grants g {} WHERE {conditions} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}",
+        "SELECT {columns}, {name} AS object_name FROM grants g {} WHERE {conditions}
+         ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}",
         access(query)
     );
     let statement = Statement::new(sql, params);
     if is_packed { sql::packed(&NAMES, statement) } else { statement }
 }
 
-/// How a page is reached where SQLite would choose badly, since it knows nothing of the values.
+/// The index hint for cases in which SQLite, not knowing the values, would choose badly.
 fn access(query: &GrantQuery) -> &'static str {
     let is_one_of = |field| {
         let chosen = |condition: &Condition| {
@@ -288,23 +298,24 @@ fn access(query: &GrantQuery) -> &'static str {
     let is_in_time =
         query.conditions.iter().any(|condition| condition.field == GrantField::CreatedAt);
     if is_one_of(GrantField::Id) {
-        // By the primary key, which is no index.
+        // This uses the primary key, which is not an index.
         "NOT INDEXED"
     } else if is_one_of(GrantField::ObjectId) {
         "INDEXED BY grants_by_object"
     } else if query.order_by == OrderBy::Id && query.service_ids.len() > 1 && !is_in_time {
-        // The services' rows come in the order of their ids: of each, no more are read than are
-        // wanted.
+        // Each service's rows come in the order of their ids, so at most `limit` rows are read per
+        // service.
         "INDEXED BY grants_in_order"
     } else if query.order_by == OrderBy::CreatedAt && query.service_ids.len() > 1 {
-        // The SQLite of the current workerd would rather read all grants of the object type.
+        // Without the hint, the SQLite in current workerd reads all grants of the object type.
         "INDEXED BY grants_by_created_at"
     } else {
         ""
     }
 }
 
-/// `?1` is the service or the list of them, `?2` the object type.
+/// The condition on services and object type: `?1` is the service or the list of services, `?2` the
+/// object type.
 fn services(query: &GrantQuery) -> (&'static str, Vec<Param>) {
     let object_type = Param::from(query.object_type.name());
     match query.service_ids.as_slice() {
@@ -411,7 +422,7 @@ fn grant(row: &Row) -> Result<Grant> {
     })
 }
 
-/// When a grant counts; that of who created the service does always.
+/// The period in which a grant is valid. The creator's grant is always valid.
 pub(crate) fn period(row: &Row) -> Result<Period> {
     if row.flag("creator")? {
         return Ok(Period::ALWAYS);

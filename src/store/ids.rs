@@ -1,32 +1,28 @@
-//! Ids that Postern chooses: the one place for users, groups, departments and services.
+//! Chooses the ids of new users, groups, departments and services.
 //!
-//! A grant, a membership or an import may name an id before anybody has it. So a chosen id is never
-//! one that anything refers to, and never one that was given before. Ids that callers name do not
-//! move the counters.
+//! A grant, a membership or an import may refer to an id before anything has it. A chosen id is
+//! therefore one that nothing refers to and that was never given before. Ids that callers name do
+//! not move the counters.
 
 use crate::ports::Statement;
 
-/// What has ids that Postern may choose.
+/// A kind of record whose ids Postern may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdKind {
-    /// A user.
     User,
-    /// A group.
     Group,
-    /// A department.
     Department,
-    /// A service.
     Service,
 }
 
-/// After so many ids in a row that are taken, the steps grow: a million in a row take 1,500 looks.
+/// After this many taken ids in a row, the steps grow, so that skipping a million taken ids takes
+/// 1,500 lookups.
 const SINGLE_STEPS: &str = "64";
 
 impl IdKind {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::User, Self::Group, Self::Department, Self::Service];
 
-    /// The word in the tables.
+    /// The kind's name in the tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,9 +33,10 @@ impl IdKind {
         }
     }
 
-    /// Every place that may name an id of the kind, as a condition on `c.id`. Each is an index.
-    /// The audit trail names only users who were there, whose ids `past_ids` holds; the groups of
-    /// `users.synced_groups` are of a token app's map, and joining one takes a map that names it.
+    /// Every place that may refer to an id of the kind, as a condition on `c.id`. An index serves
+    /// each of them. Two places are left out. The audit trail names only users who existed, and
+    /// `past_ids` holds their ids. `users.synced_groups` holds groups of a token app's map, and a
+    /// user joins one only while a map names it.
     const fn named_in(self) -> &'static [&'static str] {
         match self {
             Self::User => &[
@@ -73,11 +70,11 @@ impl IdKind {
         }
     }
 
-    /// What a user takes along to another id, as a table and its column.
+    /// The tables and columns that follow when a user gets another id.
     pub(super) const OF_A_USER: [(&'static str, &'static str); 3] =
         [("users", "id"), ("sessions", "user_id"), ("sign_in_networks", "user_id")];
 
-    /// Whether anything names the user `?1` that they do not take along, as SQL.
+    /// SQL: does anything refer to user `?1` that does not follow when the id changes?
     pub(super) fn is_user_named() -> String {
         let goes_along = |place: &str| {
             Self::OF_A_USER.iter().any(|(table, _)| place.split(' ').next() == Some(table))
@@ -91,31 +88,31 @@ impl IdKind {
         format!("SELECT {} AS found FROM (SELECT CAST(?1 AS INTEGER) AS id) c", places.join(" OR "))
     }
 
-    /// The id that [`choose`] chose in the same batch, as SQL.
+    /// SQL for the id that [`choose`] chose earlier in the same batch.
     pub(super) fn chosen(self) -> String {
         format!("(SELECT last FROM id_counters WHERE kind = '{}')", self.name())
     }
 }
 
-/// The id of what a batch creates, where it is known to the database only.
+/// The id of a record that a batch creates. Until the batch runs, only the database knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewId {
-    /// A caller named it.
+    /// A caller chose the id.
     Named(i64),
-    /// [`choose`] chose it in the same batch.
+    /// [`choose`] chose the id in the same batch.
     Chosen(IdKind),
-    /// The greatest id of a table that gives ascending ones.
+    /// The greatest id of a table whose ids ascend.
     Newest(&'static str),
 }
 
 impl NewId {
-    /// Of something that has the id that a caller named, or else a chosen one.
+    /// The id that a caller named, else a chosen one.
     #[must_use]
     pub fn of(kind: IdKind, named: Option<i64>) -> Self {
         named.map_or(Self::Chosen(kind), Self::Named)
     }
 
-    /// The id as SQL, behind the statement that creates it.
+    /// SQL for the id, for statements after the one that creates the record.
     pub(super) fn sql(self) -> String {
         match self {
             Self::Named(id) => format!("CAST('{id}' AS INTEGER)"),
@@ -125,8 +122,8 @@ impl NewId {
     }
 }
 
-/// Chooses the next id of the kind, for the statements behind it in the same batch. `configured`
-/// are ids that the configuration names, which no table has.
+/// Chooses the next id of the kind, for later statements of the same batch. `configured` are ids
+/// that only the configuration names; they are skipped, too.
 #[must_use]
 pub fn choose(kind: IdKind, configured: &[i64]) -> Statement {
     let name = kind.name();
@@ -143,7 +140,8 @@ pub fn choose(kind: IdKind, configured: &[i64]) -> Statement {
                WITH RECURSIVE c (id, looks) AS (
                  SELECT last + 1, 1 FROM id_counters WHERE kind = '{name}'
                  UNION ALL
-                 SELECT c.id + MAX(1, c.looks - {SINGLE_STEPS}), c.looks + 1 FROM c WHERE {is_taken})
+                 SELECT c.id + MAX(1, c.looks - {SINGLE_STEPS}), c.looks + 1 FROM c
+                   WHERE {is_taken})
                SELECT MAX(id) FROM c)
              WHERE kind = '{name}'"
         ),

@@ -1,4 +1,4 @@
-//! Keys for machines, and their secrets by hash.
+//! Machine keys, and the hashes of their secrets.
 
 use serde_json::{Value, json};
 
@@ -14,42 +14,39 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::constraint::Constraint;
 use crate::store::{revocations, sql, users};
 
-const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may, CAST(k.user_id AS TEXT) AS key_user_id,
-    CAST(k.created_by AS TEXT) AS key_created_by, CAST(k.session_id AS TEXT) AS key_session_id,
-    CAST(k.parent_id AS TEXT) AS key_parent_id, k.token_hash AS key_token_hash,
-    k.jti_hash AS key_jti_hash, k.app AS key_app, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
+const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may,
+    CAST(k.user_id AS TEXT) AS key_user_id, CAST(k.created_by AS TEXT) AS key_created_by,
+    CAST(k.session_id AS TEXT) AS key_session_id, CAST(k.parent_id AS TEXT) AS key_parent_id,
+    k.token_hash AS key_token_hash, k.jti_hash AS key_jti_hash, k.app AS key_app,
+    k.created_at AS key_created_at, k.expires_at AS key_expires_at";
 const SECRET_COLUMNS: &str = "s.prefix, s.created_at AS secret_created_at, s.last_used_on";
 
-/// How many keys may speak for a user; a trigger holds it.
+/// At most this many keys may speak for one user. A trigger enforces it.
 pub const MAX_OF_A_USER: i64 = 20;
 
-/// A key that is to be made.
 #[derive(Debug)]
 pub struct NewKey<'a> {
-    /// Its name.
     pub name: &'a KeyName,
-    /// What it may.
     pub may: Rights,
-    /// For whom it speaks.
+    /// The user for whom the key speaks.
     pub user_id: Option<UserId>,
-    /// Who answers for it.
+    /// The user who is responsible for the key.
     pub created_by: UserId,
-    /// The session that it ends with.
+    /// The key ends with this session.
     pub session_id: Option<i64>,
-    /// The key that it ends with.
+    /// The key ends with this key.
     pub parent_id: Option<i64>,
-    /// The token with which it expires, by the digest that names it in revocations.
+    /// The key ends with this token, given by the digest that names the token in revocations.
     pub token: Option<HashedToken>,
-    /// The same of the token's `jti`.
+    /// The digest of that token's `jti`, as in revocations.
     pub jti: Option<HashedToken>,
-    /// The app of that token.
+    /// The token's app.
     pub app: Option<&'a str>,
-    /// When it expires.
     pub expires_at: Option<Millis>,
 }
 
 impl NewKey<'_> {
-    /// What the audit trail says of it.
+    /// The key's description in the audit trail.
     #[must_use]
     pub fn for_audit(&self, prefix: &str) -> Value {
         json!({
@@ -63,36 +60,31 @@ impl NewKey<'_> {
     }
 }
 
-/// A secret of a key that is to be made.
 #[derive(Debug)]
 pub struct NewSecret<'a> {
-    /// Its hash.
     pub hash: HashedToken,
-    /// What lists show of it.
+    /// The beginning of the secret, which lists show.
     pub prefix: &'a str,
 }
 
-/// Which keys to list: by ascending id, `limit` at most.
+/// Selects keys: by ascending id, at most `limit`.
 #[derive(Debug)]
 pub struct Filter {
-    /// Only those that speak for this user.
+    /// Only keys that speak for this user.
     pub user_id: Option<UserId>,
     /// Only keys with a greater id.
     pub after_id: Option<i64>,
-    /// How many.
     pub limit: i64,
 }
 
-/// A key with what lists show of its secrets, the newest first.
+/// A key, and its secrets as lists show them, the newest first.
 #[derive(Debug)]
 pub struct Listed {
-    /// The key.
     pub key: MachineKey,
-    /// Its secrets.
     pub secrets: Vec<KeySecret>,
 }
 
-/// The key of a secret, what is noted of the secret, and the key's user: the columns of all three.
+/// Selects the columns of a secret, its key and the key's user.
 #[must_use]
 pub fn select_with_user(hash: &HashedToken) -> Statement {
     let user = users::COLUMNS;
@@ -107,8 +99,8 @@ pub fn select_with_user(hash: &HashedToken) -> Statement {
     )
 }
 
-/// Refuses the whole batch where the user is not as they were when their credential was looked at:
-/// another isolate may have ended it a moment ago.
+/// Fails the batch if the user changed since their credential was checked: another isolate may just
+/// have ended it.
 #[must_use]
 pub fn refuse_changed_user(user: &User) -> Statement {
     Statement::new(
@@ -125,37 +117,40 @@ pub fn refuse_changed_user(user: &User) -> Statement {
     )
 }
 
-/// The same of the app whose token the caller showed.
+/// Fails the batch if the app of the caller's token changed.
 #[must_use]
 pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
-    let changed = "NOT EXISTS (SELECT 1 FROM token_apps WHERE name = ?1 AND enabled = 1 AND modified_at = ?2)";
+    let changed = "NOT EXISTS (SELECT 1 FROM token_apps
+        WHERE name = ?1 AND enabled = 1 AND modified_at = ?2)";
     Statement::new(
         Constraint::KeyMakerIsGone.refuse_where(changed),
         [name.as_str().into(), modified_at.into()],
     )
 }
 
-/// The same of that token itself.
+/// Fails the batch if the caller's token was revoked.
 #[must_use]
 pub fn refuse_revoked(keys: &[RevocationKey]) -> Statement {
     let Statement { sql, params } = revocations::select_among(keys);
     Statement::new(Constraint::KeyMakerIsGone.refuse_where(&format!("EXISTS ({sql})")), params)
 }
 
-/// The same of the caller's session.
+/// Fails the batch if the caller's session has ended.
 #[must_use]
 pub fn refuse_ended_session(id: i64) -> Statement {
     let ended = "NOT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
     Statement::new(Constraint::KeyMakerIsGone.refuse_where(ended), [Param::Int64(id)])
 }
 
-/// Adds a key; no other of its user may have its name. Answers its id.
+/// Adds a key. No other key of its user may have the name. Returns the id.
 #[must_use]
 pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
     let id = |id: Option<i64>| id.map_or(Param::Null, Param::Int64);
     Statement::new(
-        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id, token_hash, app, created_at, expires_at, jti_hash)
-         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8, ?9, ?10, ?11)
+        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id,
+           token_hash, app, created_at, expires_at, jti_hash)
+         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8,
+           ?9, ?10, ?11)
          RETURNING CAST(id AS TEXT) AS id",
         [
             key.name.as_str().into(),
@@ -173,11 +168,13 @@ pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
     )
 }
 
-/// Adds the first secret of a key that was inserted in the same batch, whose id nobody knows yet.
+/// Adds the first secret of a key that was inserted in the same batch. The key's id is not known
+/// yet, so user and name find it.
 #[must_use]
 pub fn insert_first_secret(key: &NewKey<'_>, secret: &NewSecret<'_>, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO machine_key_secrets (hash, key_id, prefix, created_at) SELECT ?1, id, ?2, ?3 FROM machine_keys
+        "INSERT INTO machine_key_secrets (hash, key_id, prefix, created_at)
+         SELECT ?1, id, ?2, ?3 FROM machine_keys
          WHERE COALESCE(user_id, 'nobody') = COALESCE(CAST(?4 AS INTEGER), 'nobody') AND name = ?5",
         [
             secret.hash.to_hex().into(),
@@ -189,7 +186,7 @@ pub fn insert_first_secret(key: &NewKey<'_>, secret: &NewSecret<'_>, now: Millis
     )
 }
 
-/// Adds a second secret. Answers a row where the key is still there.
+/// Adds a second secret. Returns a row if the key still exists.
 #[must_use]
 pub fn insert_secret(key_id: i64, secret: &NewSecret<'_>, now: Millis) -> Statement {
     Statement::new(
@@ -199,7 +196,7 @@ pub fn insert_secret(key_id: i64, secret: &NewSecret<'_>, now: Millis) -> Statem
     )
 }
 
-/// Removes one of two secrets. Answers a row where it did.
+/// Removes one of two secrets. Returns a row if it did.
 #[must_use]
 pub fn delete_secret(key_id: i64, prefix: &str) -> Statement {
     Statement::new(
@@ -210,31 +207,31 @@ pub fn delete_secret(key_id: i64, prefix: &str) -> Statement {
     )
 }
 
-/// Notes that a secret was shown on a day.
+/// Records the day on which a secret was used.
 #[must_use]
 pub fn note_use(hash: &HashedToken, day: Day) -> Statement {
     Statement::new(
-        "UPDATE machine_key_secrets SET last_used_on = ?2 WHERE hash = ?1 AND (last_used_on IS NULL OR last_used_on < ?2)",
+        "UPDATE machine_key_secrets SET last_used_on = ?2
+         WHERE hash = ?1 AND (last_used_on IS NULL OR last_used_on < ?2)",
         [hash.to_hex().into(), Param::Number(day.0)],
     )
 }
 
-/// Removes a key, and the keys that it made.
+/// Removes a key and the keys that it created.
 #[must_use]
 pub fn delete(id: i64) -> Statement {
     Statement::new("DELETE FROM machine_keys WHERE id = ?1 OR parent_id = ?1", [Param::Int64(id)])
 }
 
-/// One key.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Listed>> {
     let sql = format!(
         "SELECT {COLUMNS}, {SECRET_COLUMNS} FROM machine_keys k
-         LEFT JOIN machine_key_secrets s ON s.key_id = k.id WHERE k.id = ?1 ORDER BY s.created_at DESC, s.prefix"
+         LEFT JOIN machine_key_secrets s ON s.key_id = k.id WHERE k.id = ?1
+         ORDER BY s.created_at DESC, s.prefix"
     );
     Ok(listed(&sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?)?.pop())
 }
 
-/// Lists keys.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Listed>> {
     let mut params =
         vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
@@ -245,24 +242,22 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Listed>> {
     let sql = format!(
         "SELECT {COLUMNS}, {SECRET_COLUMNS}
          FROM (SELECT * FROM machine_keys WHERE id > ?1{of_user} ORDER BY id LIMIT ?2) k
-         LEFT JOIN machine_key_secrets s ON s.key_id = k.id ORDER BY k.id, s.created_at DESC, s.prefix"
+         LEFT JOIN machine_key_secrets s ON s.key_id = k.id
+         ORDER BY k.id, s.created_at DESC, s.prefix"
     );
     listed(&sql::query(cx, Statement::new(sql, params)).await?)
 }
 
-/// Keys that expired before a time, the first of them.
+/// Keys that expired before a time, the earliest first.
 pub async fn list_expired(cx: &Cx, before: Millis, limit: i64) -> Result<Vec<MachineKey>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM machine_keys k WHERE k.expires_at <= ?1 ORDER BY k.expires_at LIMIT ?2"
+        "SELECT {COLUMNS} FROM machine_keys k WHERE k.expires_at <= ?1
+         ORDER BY k.expires_at LIMIT ?2"
     );
-    sql::query(cx, Statement::new(sql, [before.into(), Param::Number(limit)]))
-        .await?
-        .iter()
-        .map(key)
-        .collect()
+    sql::all(cx, Statement::new(sql, [before.into(), Param::Number(limit)]), key).await
 }
 
-/// Rows of one key follow each other, one for each of its secrets.
+/// Groups rows by key. Rows of one key are adjacent, one for each secret.
 fn listed(rows: &[Row]) -> Result<Vec<Listed>> {
     let mut list: Vec<Listed> = Vec::new();
     for row in rows {

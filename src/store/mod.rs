@@ -1,7 +1,8 @@
-//! Every SQL string and every KV key. One noun a file; no decisions, and no statuses.
+//! Every SQL string and every KV key, one noun per file. No decisions and no HTTP statuses are
+//! here.
 //!
-//! ids are selected as text (`CAST(id AS TEXT) AS id`), so `ORDER BY` names the table's column
-//! (`users.id`): the bare name would be the text.
+//! Ids are selected as text (`CAST(id AS TEXT) AS id`). `ORDER BY` must therefore name the table's
+//! column (`users.id`): the bare name means the text, which sorts as text.
 
 pub mod applications;
 pub mod audit;

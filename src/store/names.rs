@@ -1,4 +1,4 @@
-//! Names of services, and of permissions as the actions of a type.
+//! Names of services, and the names that a resource type gives to permissions ("actions").
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-/// The services of these names: a row for each that is somebody's.
+/// Selects the services with these names, one row for each name in use.
 #[must_use]
 pub fn select_services(names: &[ResourceName]) -> Statement {
     let names: Vec<_> = names.iter().map(|name| json!([name.of.as_str(), &*name.id])).collect();
@@ -23,7 +23,6 @@ pub fn select_services(names: &[ResourceName]) -> Statement {
     )
 }
 
-/// Reads what [`select_services`] answered.
 pub fn services(asked: &[ResourceName], rows: &[Row]) -> Result<Vec<(ResourceName, Option<i64>)>> {
     let mut found: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for row in rows {
@@ -35,7 +34,7 @@ pub fn services(asked: &[ResourceName], rows: &[Row]) -> Result<Vec<(ResourceNam
         .collect())
 }
 
-/// The names of the actions of these types: a row for each name.
+/// Selects the action names of these types, one row per name.
 #[must_use]
 pub fn select_actions(types: &[ResourceType]) -> Statement {
     let types: Vec<_> = types.iter().map(ResourceType::as_str).collect();
@@ -46,7 +45,6 @@ pub fn select_actions(types: &[ResourceType]) -> Statement {
     )
 }
 
-/// Reads what [`select_actions`] answered.
 pub fn actions(types: &[ResourceType], rows: &[Row]) -> Result<Vec<(ResourceType, Actions)>> {
     let mut found: BTreeMap<&str, Vec<(String, Permission)>> = BTreeMap::new();
     for row in rows {
@@ -62,7 +60,7 @@ pub fn actions(types: &[ResourceType], rows: &[Row]) -> Result<Vec<(ResourceType
         .collect())
 }
 
-/// Gives a service a name, which it takes from the service that has it.
+/// Gives a service a name. If another service has the name, it loses it.
 #[must_use]
 pub fn put(name: &ResourceName, service_id: i64) -> Statement {
     Statement::new(
@@ -72,7 +70,6 @@ pub fn put(name: &ResourceName, service_id: i64) -> Statement {
     )
 }
 
-/// Takes a name away.
 #[must_use]
 pub fn delete(name: &ResourceName) -> Statement {
     Statement::new(
@@ -81,38 +78,36 @@ pub fn delete(name: &ResourceName) -> Statement {
     )
 }
 
-/// Notes in the feed which names a service loses that is deleted behind it in the same batch.
+/// Adds the names of a service to the change feed. The service is deleted later in the same batch.
 #[must_use]
 pub fn note_loss(service_id: i64, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO changes (kind, key, at) SELECT 'name', type || '/' || id, ?2 FROM resource_names WHERE service_id = ?1",
+        "INSERT INTO changes (kind, key, at) SELECT 'name', type || '/' || id, ?2
+         FROM resource_names WHERE service_id = ?1",
         [Param::Int64(service_id), now.into()],
     )
 }
 
-/// The service of a name.
 pub async fn find(cx: &Cx, name: &ResourceName) -> Result<Option<i64>> {
-    let rows = sql::query(cx, select_services(std::slice::from_ref(name))).await?;
-    rows.first().map(|row| row.int64("service_id")).transpose()
+    let statement = select_services(std::slice::from_ref(name));
+    sql::first(cx, statement, |row| row.int64("service_id")).await
 }
 
-/// The names of a type, by ascending id, with their services.
+/// The names of a type and their services, by ascending name id.
 pub async fn list(
     cx: &Cx,
     of: &ResourceType,
     after_id: &str,
     limit: i64,
 ) -> Result<Vec<(String, i64)>> {
-    let sql = "SELECT id, CAST(service_id AS TEXT) AS service_id FROM resource_names WHERE type = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    let rows = sql::query(
-        cx,
-        Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)]),
-    )
-    .await?;
-    rows.iter().map(|row| Ok((row.text("id")?.to_owned(), row.int64("service_id")?))).collect()
+    let sql = "SELECT id, CAST(service_id AS TEXT) AS service_id FROM resource_names
+        WHERE type = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    let statement =
+        Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)]);
+    sql::all(cx, statement, |row| Ok((row.text("id")?.to_owned(), row.int64("service_id")?))).await
 }
 
-/// Replaces the names of the actions of a type.
+/// Replaces the action names of a type.
 #[must_use]
 pub fn replace_actions(of: &ResourceType, actions: &[(String, Permission)]) -> [Statement; 2] {
     let names: Vec<_> =
@@ -120,20 +115,19 @@ pub fn replace_actions(of: &ResourceType, actions: &[(String, Permission)]) -> [
     [
         delete_actions(of),
         Statement::new(
-            "INSERT INTO action_names (type, name, permission) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
+            "INSERT INTO action_names (type, name, permission) SELECT ?1, value ->> 0, value ->> 1
+             FROM json_each(?2)",
             [of.as_str().into(), json!(names).to_string().into()],
         ),
     ]
 }
 
-/// Takes the names of the actions of a type away.
 #[must_use]
 pub fn delete_actions(of: &ResourceType) -> Statement {
     Statement::new("DELETE FROM action_names WHERE type = ?1", [of.as_str().into()])
 }
 
-/// The names of the actions of a type, as D1 has them now, and whether anything has a name of the
-/// type.
+/// The action names of a type as D1 has them now, and whether any service has a name of the type.
 pub async fn find_actions(cx: &Cx, of: &ResourceType) -> Result<(Actions, bool)> {
     let is_used = Statement::new(
         "SELECT 1 AS found FROM resource_names WHERE type = ?1 LIMIT 1",

@@ -1,5 +1,5 @@
-//! Adding users: the one place, so that every way to create a user holds the rules about deleted
-//! ones.
+//! Adds users. Every way to create a user comes through here, so that all of them follow the rules
+//! about deleted users.
 
 use serde_json::{Value, json};
 
@@ -12,25 +12,23 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::{self, IdKind, NewId};
 use crate::store::sql;
 
-/// A user who is to be added.
 #[derive(Debug)]
 pub struct NewUser<'a> {
-    /// The name, which must be free.
+    /// It must be free.
     pub username: &'a Username,
-    /// What they are.
     pub profile: &'a Profile,
-    /// Without one they sign in by tokens only.
+    /// Without a password, the user signs in only by tokens.
     pub password: Option<&'a PasswordHash>,
-    /// The user's id, where somebody names it; else one is chosen.
+    /// The id, if the caller chose one; else Postern chooses it.
     pub id: Option<UserId>,
-    /// Whether a deleted user's name may be taken: an administrator makes the user.
+    /// Allows the name of a deleted user, because an administrator creates the user.
     pub may_follow_deleted: bool,
-    /// When the token was issued that creates them, in seconds.
+    /// When the token that creates the user was issued, in seconds; 0 without a token.
     pub issued_at_s: i64,
 }
 
 impl<'a> NewUser<'a> {
-    /// A user without a password, whose id is chosen, and who follows no deleted one.
+    /// A user without a password and with a chosen id, who may not take a deleted user's name.
     #[must_use]
     pub const fn new(username: &'a Username, profile: &'a Profile) -> Self {
         Self {
@@ -43,14 +41,14 @@ impl<'a> NewUser<'a> {
         }
     }
 
-    /// The id that they get, for the audit.
+    /// The new user's id, for the audit trail.
     #[must_use]
     pub fn new_id(&self) -> NewId {
         NewId::of(IdKind::User, self.id.map(|id| id.0))
     }
 }
 
-/// Adds a user. The batch is refused where the name or the id is taken, or was a deleted user's.
+/// Adds a user. The batch fails if the name or the id is taken or belonged to a deleted user.
 #[must_use]
 pub fn insert(new: &NewUser<'_>, now: Millis) -> Vec<Statement> {
     let pair = [(new.username.as_str(), new.id)];
@@ -66,9 +64,10 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
     let NewUser { username, profile, password, id, issued_at_s, .. } = new;
     Statement::new(
         format!(
-            "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at, id, token_app,
-               followed_at, valid_from, username_folded)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}), ?11, ?12, {VALID_FROM}, ?14)",
+            "INSERT INTO users (username, name, email, phone, type, roles, enabled, password,
+               created_at, modified_at, id, token_app, followed_at, valid_from, username_folded)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}),
+               ?11, ?12, {VALID_FROM}, ?14)",
             IdKind::User.chosen()
         ),
         [
@@ -90,26 +89,30 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
     )
 }
 
-/// Whoever follows a deleted user is not the one whom earlier tokens name: tokens count from the
-/// second on in which the user is made (`?13`), and surely not from the one of the deletion.
-const VALID_FROM: &str = "COALESCE((SELECT max(?13, (deleted_at / 1000 + 1) * 1000) FROM tombstones WHERE username = ?1), 0)";
+/// SQL for the new user's `valid_from`. If a deleted user had the name, earlier tokens mean that
+/// user. Tokens are valid from the second of the creation (`?13`) on, but never those from the
+/// second of the deletion.
+const VALID_FROM: &str = "COALESCE((SELECT max(?13, (deleted_at / 1000 + 1) * 1000)
+    FROM tombstones WHERE username = ?1), 0)";
 
-/// Refuses the whole batch where one of the users would follow a deleted one.
+/// Fails the batch if a user's name or id belonged to a deleted user.
 #[must_use]
 pub fn refuse_deleted(users: &[(&str, Option<UserId>)]) -> [Statement; 2] {
     [refuse_deleted_names(users), refuse_deleted_ids(users)]
 }
 
-/// Refuses the whole batch where one of the names was a deleted user's.
+/// Fails the batch if one of the names belonged to a deleted user.
 fn refuse_deleted_names(users: &[(&str, Option<UserId>)]) -> Statement {
     Statement::new(
-        Constraint::NameOfDeletedUser
-            .refuse_where("EXISTS (SELECT 1 FROM json_each(?1) CROSS JOIN tombstones ON tombstones.username = value ->> 0)"),
+        Constraint::NameOfDeletedUser.refuse_where(
+            "EXISTS (SELECT 1 FROM json_each(?1)
+               CROSS JOIN tombstones ON tombstones.username = value ->> 0)",
+        ),
         [pairs(users)],
     )
 }
 
-/// Refuses the whole batch where the token is of whoever had a freed name before.
+/// Fails the batch if the name was freed and the token was issued to the deleted user who had it.
 fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
     Statement::new(
         Constraint::TokenOfDeletedUser.refuse_where(
@@ -119,16 +122,18 @@ fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
     )
 }
 
-/// Refuses the whole batch where one of the ids was a deleted user's of another name, and was not
-/// freed. A deleted user may have been made anew with their id.
+/// Fails the batch if an id belonged to a deleted user of another name and was not freed. A deleted
+/// user may be created again with the same name and id.
 fn refuse_deleted_ids(users: &[(&str, Option<UserId>)]) -> Statement {
     Statement::new(
         Constraint::IdOfDeletedUser.refuse_where(
             "EXISTS (SELECT 1 FROM json_each(?1)
                CROSS JOIN past_ids ON kind = 'user' AND past_ids.id = CAST(value ->> 1 AS INTEGER)
                WHERE freed = 0 AND NOT EXISTS (
-                 SELECT 1 FROM tombstones WHERE username = value ->> 0 AND tombstones.id = past_ids.id)
-               AND NOT EXISTS (SELECT 1 FROM users WHERE id = past_ids.id AND username = value ->> 0))",
+                 SELECT 1 FROM tombstones WHERE username = value ->> 0
+                   AND tombstones.id = past_ids.id)
+               AND NOT EXISTS (SELECT 1 FROM users
+                 WHERE id = past_ids.id AND username = value ->> 0))",
         ),
         [pairs(users)],
     )

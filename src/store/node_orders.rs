@@ -9,7 +9,7 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::Sealed;
 use crate::store::sql;
 
-/// Adds an order. Answers its id.
+/// Adds an order. Returns its id.
 #[must_use]
 pub fn insert(
     terms: &NodeTerms,
@@ -18,7 +18,8 @@ pub fn insert(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO node_orders (spec, count, name, password, password_key_id, description, physical_machine_name, creator_id, created_at)
+        "INSERT INTO node_orders (spec, count, name, password, password_key_id, description,
+           physical_machine_name, creator_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING CAST(id AS TEXT) AS id",
         [
             terms.spec.as_str().into(),
@@ -34,11 +35,12 @@ pub fn insert(
     )
 }
 
-/// Orders, the newest first, and how many there are on all pages. `limit` -1 is all.
+/// A page of orders, the newest first, and the number of all orders. A `limit` of -1 lists all.
 pub async fn list(cx: &Cx, offset: i64, limit: i64) -> Result<(Vec<NodeOrder>, i64)> {
     let count = Statement::new("SELECT COUNT(*) AS total FROM node_orders", []);
     let page = Statement::new(
-        "SELECT CAST(id AS TEXT) AS id, spec, count, name, description, physical_machine_name, CAST(creator_id AS TEXT) AS creator_id, created_at
+        "SELECT CAST(id AS TEXT) AS id, spec, count, name, description, physical_machine_name,
+           CAST(creator_id AS TEXT) AS creator_id, created_at
          FROM node_orders ORDER BY node_orders.id DESC LIMIT ?1 OFFSET ?2",
         [Param::Number(limit), Param::Number(offset)],
     );

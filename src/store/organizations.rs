@@ -10,7 +10,7 @@ use crate::store::sql;
 
 const COLUMNS: &str = "id, name, created_at, modified_at";
 
-/// Adds an organization; its id must be free.
+/// Adds an organization. Its id must be free.
 #[must_use]
 pub fn insert(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement {
     Statement::new(
@@ -19,16 +19,16 @@ pub fn insert(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement
     )
 }
 
-/// Registers an organization where nobody has.
+/// Adds an organization, unless the id exists.
 #[must_use]
 pub fn register(id: &OrganizationId, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO organizations (id, created_at, modified_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO organizations (id, created_at, modified_at) VALUES (?1, ?2, ?2)
+         ON CONFLICT (id) DO NOTHING",
         [id.as_str().into(), now.into()],
     )
 }
 
-/// Changes an organization's name.
 #[must_use]
 pub fn update(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement {
     Statement::new(
@@ -37,19 +37,18 @@ pub fn update(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement
     )
 }
 
-/// Deletes an organization that has no applications.
+/// Deletes an organization. The write is refused while it has applications.
 #[must_use]
 pub fn delete(id: &OrganizationId) -> Statement {
     Statement::new("DELETE FROM organizations WHERE id = ?1", [id.as_str().into()])
 }
 
-/// One organization.
 pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
     let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
+    sql::first(cx, Statement::new(sql, [id.into()]), organization).await
 }
 
-/// Organizations by ascending id; where names must begin with a text, by name.
+/// Organizations by ascending id, or by name if `beginning` selects by name.
 pub async fn list(
     cx: &Cx,
     beginning: Option<&str>,
@@ -66,7 +65,7 @@ pub async fn list(
             [after_id.into(), Param::Number(limit)],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(organization).collect()
+    sql::all(cx, statement, organization).await
 }
 
 fn organization(row: &Row) -> Result<Organization> {

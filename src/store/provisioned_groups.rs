@@ -1,5 +1,5 @@
-//! Groups as an identity provider keeps them here. Who is in one is changed by statements that name
-//! who comes and who goes, so that two changes at once lose nobody.
+//! Groups that an identity provider manages by SCIM. Statements change members by adding and
+//! removing single users, so that two simultaneous changes lose nobody.
 
 use std::collections::BTreeSet;
 
@@ -15,40 +15,40 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::IdKind;
 use crate::store::{audit, feed, sql, units};
 
-const COLUMNS: &str = "CAST(g.id AS TEXT) AS id, g.name, g.created_at, p.group_id IS NOT NULL AS is_provisioned, p.external_id,
+const COLUMNS: &str = "CAST(g.id AS TEXT) AS id, g.name, g.created_at,
+    p.group_id IS NOT NULL AS is_provisioned, p.external_id,
     COALESCE(p.modified_at, g.created_at) AS modified_at";
 
-/// How many groups one filter finds at most.
+/// One filter finds at most this many groups.
 const MAX_FOUND: i64 = 1000;
-/// The change feed has an entry for each user whose groups one change changes, or one entry where
-/// they are more.
+/// For up to this many changed members, the change feed gets an entry for each of them; for more,
+/// one entry for everybody.
 const MAX_ENTRIES: usize = 100;
 
-/// What a group must be to be in a list.
+/// A condition of a SCIM filter on groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The group of this id.
     Id(i64),
-    /// Those of this name, in whatever case.
+    /// The name, ignoring case.
     Name(String),
-    /// The group that the provider knows by this id.
+    /// The provider's id of the group.
     ExternalId(String),
-    /// Those that this user is in.
+    /// This user is a member.
     Member(i64),
-    /// Those that the provider knows by an id.
+    /// The provider gave the group an id.
     HasExternalId,
-    /// Those that somebody is in.
+    /// The group has members.
     HasMembers,
 }
 
 impl Condition {
-    /// Whether an index finds those few that it holds for.
+    /// Tells whether an index finds the few groups that match.
     #[must_use]
     pub fn is_selective(&self) -> bool {
         matches!(self, Self::Id(_) | Self::Name(_) | Self::ExternalId(_) | Self::Member(_))
     }
 
-    /// As SQL, with its value behind those that are there.
+    /// The condition as SQL. Its value is appended to `params`.
     fn sql(&self, params: &mut Vec<Param>) -> String {
         let mut bind = |value: Param| {
             params.push(value);
@@ -60,18 +60,23 @@ impl Condition {
             Self::ExternalId(id) => format!("p.external_id = ?{}", bind(id.as_str().into())),
             Self::Member(id) => {
                 let user = bind(Param::Int64(*id));
-                format!("g.id IN (SELECT object_id FROM memberships WHERE user_id = ?{user} AND object_type = 'GROUP')")
+                format!(
+                    "g.id IN (SELECT object_id FROM memberships
+                      WHERE user_id = ?{user} AND object_type = 'GROUP')"
+                )
             }
             Self::HasExternalId => "p.external_id IS NOT NULL".to_owned(),
-            Self::HasMembers => "EXISTS (SELECT 1 FROM memberships WHERE object_type = 'GROUP' AND object_id = g.id)".to_owned(),
+            Self::HasMembers => "EXISTS (SELECT 1 FROM memberships
+                WHERE object_type = 'GROUP' AND object_id = g.id)"
+                .to_owned(),
         }
     }
 }
 
-/// Those for which all conditions hold, whoever made them: the provisioned ones first. One
-/// condition is selective.
+/// Groups that match all conditions, provisioned or not; the provisioned ones come first. At least
+/// one condition must be selective.
 pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownGroup>> {
-    // The id and a member are looked at together: that is how a provider asks for one membership.
+    // All conditions go into one query: a provider tests one membership by id and member together.
     let mut params = Vec::new();
     let conditions: Vec<_> =
         conditions.iter().map(|condition| condition.sql(&mut params)).collect();
@@ -80,10 +85,10 @@ pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownGrou
          WHERE g.object_type = 'GROUP' AND {} ORDER BY p.group_id IS NULL, g.id LIMIT {MAX_FOUND}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(group).collect()
+    sql::all(cx, Statement::new(sql, params), group).await
 }
 
-/// How many provisioned groups there are for which all conditions hold.
+/// Counts the provisioned groups that match all conditions.
 pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
     let mut params = Vec::new();
     let conditions: Vec<_> =
@@ -97,14 +102,11 @@ pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
             conditions.join(" AND ")
         )
     };
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, params)).await
 }
 
-/// A page of the provisioned groups for which all conditions hold, by ascending id. It is read from
-/// the end that is nearer.
+/// A page of the provisioned groups that match all conditions, by ascending id. It is read from the
+/// nearer end.
 pub async fn list(
     cx: &Cx,
     conditions: &[Condition],
@@ -123,43 +125,41 @@ pub async fn list(
         conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let sql = format!(
-        "SELECT {COLUMNS} FROM provisioned_groups p CROSS JOIN units g ON g.object_type = 'GROUP' AND g.id = p.group_id
+        "SELECT {COLUMNS} FROM provisioned_groups p
+         CROSS JOIN units g ON g.object_type = 'GROUP' AND g.id = p.group_id
          WHERE {condition} ORDER BY p.group_id {} LIMIT ?1 OFFSET ?2",
         if is_backward { "DESC" } else { "ASC" }
     );
-    let mut found: Vec<KnownGroup> = sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(group)
-        .collect::<Result<_>>()?;
+    let mut found = sql::all(cx, Statement::new(sql, params), group).await?;
     found.sort_by_key(|group| group.id);
     Ok(found)
 }
 
-/// One group.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<KnownGroup>> {
     Ok(find_all(cx, &[Condition::Id(id)]).await?.pop())
 }
 
 const OF_MEMBERS: [&str; 2] = ["group_id", "user_id"];
 
-/// Who is in these groups, as pairs of the group and the user; at most `limit`, those of the first
-/// groups first.
+/// The members of these groups, as pairs of group and user. At most `limit` pairs, those of the
+/// first groups first.
 pub async fn members_of(cx: &Cx, groups: &[i64], limit: i64) -> Result<Vec<(i64, i64)>> {
     let ids: Vec<_> = groups.iter().map(ToString::to_string).collect();
     let statement = Statement::new(
         "SELECT m.object_id AS group_id, m.user_id FROM json_each(?1) j
-         CROSS JOIN memberships m ON m.object_type = 'GROUP' AND m.object_id = CAST(j.value AS INTEGER) LIMIT ?2",
+         CROSS JOIN memberships m ON m.object_type = 'GROUP'
+           AND m.object_id = CAST(j.value AS INTEGER) LIMIT ?2",
         [sql::stored_strings(&ids).into(), Param::Number(limit)],
     );
     let read = |row: &Row| Ok((row.int64("group_id")?, row.int64("user_id")?));
     sql::query_packed(cx, &OF_MEMBERS, statement).await?.iter().map(read).collect()
 }
 
-/// Who is in a group, by ascending id behind `after`, at most `limit`.
+/// At most `limit` members of a group with an id above `after`, by ascending id.
 pub async fn members_behind(cx: &Cx, group: i64, after: i64, limit: i64) -> Result<Vec<i64>> {
     let statement = Statement::new(
-        "SELECT object_id AS group_id, user_id FROM memberships WHERE object_type = 'GROUP' AND object_id = ?1 AND user_id > CAST(?2 AS INTEGER)
+        "SELECT object_id AS group_id, user_id FROM memberships
+         WHERE object_type = 'GROUP' AND object_id = ?1 AND user_id > CAST(?2 AS INTEGER)
          ORDER BY memberships.user_id LIMIT ?3",
         [Param::Int64(group), Param::Int64(after), Param::Number(limit)],
     );
@@ -170,19 +170,20 @@ pub async fn members_behind(cx: &Cx, group: i64, after: i64, limit: i64) -> Resu
         .collect()
 }
 
-/// Notes what a provider says of the group that was created in the same batch.
+/// Adds the provider's data of a group that was created in the same batch.
 #[must_use]
 pub fn insert_of_new(external_id: Option<&str>, now: Millis) -> Statement {
     Statement::new(
         format!(
-            "INSERT INTO provisioned_groups (group_id, external_id, modified_at) VALUES ({}, ?1, ?2)",
+            "INSERT INTO provisioned_groups (group_id, external_id, modified_at)
+             VALUES ({}, ?1, ?2)",
             IdKind::Group.chosen()
         ),
         [external_id.map(str::to_owned).into(), now.into()],
     )
 }
 
-/// Puts users into the group that was created in the same batch.
+/// Adds members to the group that was created in the same batch.
 #[must_use]
 pub fn insert_members_of_new(members: &BTreeSet<i64>, now: Millis) -> Vec<Statement> {
     if members.is_empty() {
@@ -190,7 +191,8 @@ pub fn insert_members_of_new(members: &BTreeSet<i64>, now: Millis) -> Vec<Statem
     }
     let insert = format!(
         "INSERT INTO memberships (user_id, object_type, object_id)
-         SELECT CAST(value AS INTEGER), 'GROUP', {} FROM json_each(?1) WHERE 1 ON CONFLICT DO NOTHING",
+         SELECT CAST(value AS INTEGER), 'GROUP', {} FROM json_each(?1) WHERE 1
+         ON CONFLICT DO NOTHING",
         IdKind::Group.chosen()
     );
     let announced = if members.len() > MAX_ENTRIES {
@@ -203,7 +205,7 @@ pub fn insert_members_of_new(members: &BTreeSet<i64>, now: Millis) -> Vec<Statem
     vec![refuse_unknown_members(members), announced, Statement::new(insert, [ids(members)])]
 }
 
-/// Takes a group over.
+/// Makes an existing group a provisioned one.
 #[must_use]
 pub fn adopt(id: i64, external_id: Option<&str>, now: Millis) -> Statement {
     Statement::new(
@@ -213,7 +215,7 @@ pub fn adopt(id: i64, external_id: Option<&str>, now: Millis) -> Statement {
     )
 }
 
-/// Changes the name and the provider's id.
+/// Updates the name and the provider's id.
 #[must_use]
 pub fn update(before: &KnownGroup, after: &KnownGroup, now: Millis) -> [Statement; 2] {
     let both = |of: fn(&KnownGroup) -> Param| [before, after].map(of);
@@ -238,7 +240,7 @@ pub fn update(before: &KnownGroup, after: &KnownGroup, now: Millis) -> [Statemen
     ]
 }
 
-/// Refuses the whole batch where the group is gone by now, or is no longer provisioned.
+/// Fails the batch if the group has been deleted or is no longer provisioned.
 #[must_use]
 pub fn refuse_other_than(known: &KnownGroup) -> Statement {
     let there = if known.is_provisioned {
@@ -252,19 +254,21 @@ pub fn refuse_other_than(known: &KnownGroup) -> Statement {
     )
 }
 
-/// Refuses the whole batch where another group has this name, in whatever case.
+/// Fails the batch if another group has this name, ignoring case.
 #[must_use]
 pub fn refuse_taken_name(name: &str, but: Option<i64>) -> Statement {
     Statement::new(
         Constraint::ProvisionedName.refuse_where(
-            "EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND name_folded = ?1 AND id IS NOT CAST(?2 AS INTEGER))",
+            "EXISTS (SELECT 1 FROM units
+               WHERE object_type = 'GROUP' AND name_folded = ?1 AND id IS NOT CAST(?2 AS INTEGER))",
         ),
         [text::folded(name).into(), but.map_or(Param::Null, Param::Int64)],
     )
 }
 
-/// Changes who is in a group, with the entries of the feed and the deed; nothing is written where
-/// nothing changes. Whether something does is looked up in the batch, since others write too.
+/// Changes a group's members, with entries in the change feed and an event in the audit trail. If
+/// nothing changes, nothing is written; the batch itself checks that, because other requests write,
+/// too.
 #[must_use]
 pub fn change_members(cx: &Cx, group: i64, change: &MemberChange, deed: &Deed) -> Vec<Statement> {
     let empty = BTreeSet::new();
@@ -281,7 +285,8 @@ pub fn change_members(cx: &Cx, group: i64, change: &MemberChange, deed: &Deed) -
         MAX_ENTRIES + 1
     );
     let each = format!(
-        "INSERT INTO changes (kind, key, at) SELECT 'membership', CAST(user_id AS TEXT), ?4 FROM ({changed}) WHERE NOT ({is_many})"
+        "INSERT INTO changes (kind, key, at) SELECT 'membership', CAST(user_id AS TEXT), ?4
+         FROM ({changed}) WHERE NOT ({is_many})"
     );
     let all_at_once =
         format!("INSERT INTO changes (kind, key, at) SELECT 'directory', '', ?4 WHERE {is_many}");
@@ -320,17 +325,19 @@ pub fn change_members(cx: &Cx, group: i64, change: &MemberChange, deed: &Deed) -
     }
     let insert = "INSERT INTO memberships (user_id, object_type, object_id)
          SELECT CAST(value AS INTEGER), 'GROUP', CAST(?1 AS INTEGER) FROM json_each(?2)
-         WHERE EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = ?1) ON CONFLICT DO NOTHING";
+         WHERE EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = ?1)
+         ON CONFLICT DO NOTHING";
     statements.push(Statement::new(insert, [Param::Int64(group), ids(add)]));
     statements
 }
 
-/// Whose membership a change changes, as rows of `user_id`. The group, who comes and who goes are
-/// bound from `first` on.
+/// SQL for the users whose membership changes, as rows of `user_id`. Its three parameters, from
+/// `first` on, are the group, the added users and the removed users.
 fn changed(change: &MemberChange, first: usize) -> String {
     let [group, add, remove] = [first, first + 1, first + 2].map(|index| format!("?{index}"));
     let is_in = format!(
-        "EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = CAST(j.value AS INTEGER) AND m.object_type = 'GROUP'
+        "EXISTS (SELECT 1 FROM memberships m
+           WHERE m.user_id = CAST(j.value AS INTEGER) AND m.object_type = 'GROUP'
            AND m.object_id = {group})"
     );
     let coming = format!(
@@ -338,20 +345,26 @@ fn changed(change: &MemberChange, first: usize) -> String {
     );
     match change {
         MemberChange::Some { .. } => {
-            format!("{coming} UNION ALL SELECT CAST(j.value AS INTEGER) FROM json_each({remove}) j WHERE {is_in}")
+            format!(
+                "{coming} UNION ALL SELECT CAST(j.value AS INTEGER) FROM json_each({remove}) j
+                 WHERE {is_in}"
+            )
         }
         MemberChange::All(_) => format!(
-            "{coming} UNION ALL SELECT user_id FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}
-               AND user_id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each({add})) AND {remove} IS NOT NULL"
+            "{coming} UNION ALL SELECT user_id FROM memberships
+             WHERE object_type = 'GROUP' AND object_id = {group}
+               AND user_id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each({add}))
+               AND {remove} IS NOT NULL"
         ),
     }
 }
 
-/// Refuses the whole batch where one of these is no user.
+/// Fails the batch if one of these ids is not a user.
 fn refuse_unknown_members(members: &BTreeSet<i64>) -> Statement {
     Statement::new(
         Constraint::UnknownMember.refuse_where(
-            "EXISTS (SELECT 1 FROM json_each(?1) j WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = CAST(j.value AS INTEGER)))",
+            "EXISTS (SELECT 1 FROM json_each(?1) j
+               WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = CAST(j.value AS INTEGER)))",
         ),
         [ids(members)],
     )

@@ -1,4 +1,4 @@
-//! Users as an identity provider keeps them here.
+//! Users that an identity provider manages by SCIM.
 
 use crate::context::Cx;
 use crate::domain::identity::provisioned::{Email, Emails, KnownPerson, Person};
@@ -10,40 +10,40 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::constraint::Constraint;
 use crate::store::sql;
 
-const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.type, u.enabled, u.created_at, u.modified_at,
-    p.user_id IS NOT NULL AS is_provisioned, p.external_id, p.given_name, p.family_name, p.formatted_name, p.emails,
+const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.type, u.enabled,
+    u.created_at, u.modified_at, p.user_id IS NOT NULL AS is_provisioned, p.external_id,
+    p.given_name, p.family_name, p.formatted_name, p.emails,
     COALESCE(p.tells_active, 1) AS tells_active";
 
-/// How many users one filter finds at most.
+/// One filter finds at most this many users.
 const MAX_FOUND: i64 = 1000;
 
-/// What a user must be to be in a list.
+/// A condition of a SCIM filter on users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The user of this id.
     Id(i64),
-    /// The users whose name is this, or differs from it in case only.
+    /// The user name, ignoring case.
     Username(String),
-    /// The user whom the provider knows by this id.
+    /// The provider's id of the user.
     ExternalId(String),
-    /// Those with this address, in whatever case of ASCII letters.
+    /// The e-mail address, ignoring the case of ASCII letters.
     Email(String),
-    /// Those who are enabled, or those who are not.
+    /// The user is enabled, or is not.
     Active(bool),
-    /// Those whom the provider knows by an id.
+    /// The provider gave the user an id.
     HasExternalId,
-    /// Those with an address.
+    /// The user has an e-mail address.
     HasEmail,
 }
 
 impl Condition {
-    /// Whether an index finds those few that it holds for.
+    /// Tells whether an index finds the few users who match.
     #[must_use]
     pub fn is_selective(&self) -> bool {
         matches!(self, Self::Id(_) | Self::Username(_) | Self::ExternalId(_) | Self::Email(_))
     }
 
-    /// As SQL, with its values behind those that are there.
+    /// The condition as SQL. Its values are appended to `params`.
     fn sql(&self, params: &mut Vec<Param>) -> String {
         let mut bind = |value: Param| {
             params.push(value);
@@ -70,41 +70,40 @@ impl Condition {
     }
 }
 
-/// Those for whom all conditions hold, by ascending id, whoever made them. One condition is
-/// selective.
+/// Users who match all conditions, by ascending id, provisioned or not. At least one condition must
+/// be selective.
 pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownPerson>> {
     let mut params = Vec::new();
     let conditions: Vec<_> =
         conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = format!(
-        "SELECT {COLUMNS} FROM users u LEFT JOIN provisioned_users p ON p.user_id = u.id WHERE {} ORDER BY u.id LIMIT {MAX_FOUND}",
+        "SELECT {COLUMNS} FROM users u LEFT JOIN provisioned_users p ON p.user_id = u.id WHERE {}
+         ORDER BY u.id LIMIT {MAX_FOUND}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(person).collect()
+    sql::all(cx, Statement::new(sql, params), person).await
 }
 
-/// How many provisioned users there are for whom all conditions hold.
+/// Counts the provisioned users who match all conditions.
 pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
     if conditions.is_empty() {
         let statement =
             Statement::new("SELECT total FROM provisioned_counts WHERE kind = 'user'", []);
-        return sql::query(cx, statement).await?.first().map_or(Ok(0), |row| row.number("total"));
+        return sql::total(cx, statement).await;
     }
     let mut params = Vec::new();
     let conditions: Vec<_> =
         conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = format!(
-        "SELECT COUNT(*) AS total FROM provisioned_users p CROSS JOIN users u ON u.id = p.user_id WHERE {}",
+        "SELECT COUNT(*) AS total FROM provisioned_users p CROSS JOIN users u ON u.id = p.user_id
+         WHERE {}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, params)).await
 }
 
-/// A page of the provisioned users for whom all conditions hold, by ascending id. It is read from
-/// the end that is nearer.
+/// A page of the provisioned users who match all conditions, by ascending id. It is read from the
+/// nearer end.
 pub async fn list(
     cx: &Cx,
     conditions: &[Condition],
@@ -123,28 +122,27 @@ pub async fn list(
         conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let order = if is_backward { "DESC" } else { "ASC" };
-    // The rows that are passed over are those of the small table.
+    // Without conditions, the skipped rows are read only from the small table.
     let sql = if conditions.is_empty() {
         format!(
-            "SELECT {COLUMNS} FROM (SELECT * FROM provisioned_users ORDER BY user_id {order} LIMIT ?1 OFFSET ?2) p
+            "SELECT {COLUMNS} FROM (SELECT * FROM provisioned_users
+               ORDER BY user_id {order} LIMIT ?1 OFFSET ?2) p
              CROSS JOIN users u ON u.id = p.user_id"
         )
     } else {
         format!(
-            "SELECT {COLUMNS} FROM provisioned_users p CROSS JOIN users u ON u.id = p.user_id WHERE {condition}
+            "SELECT {COLUMNS} FROM provisioned_users p CROSS JOIN users u ON u.id = p.user_id
+             WHERE {condition}
              ORDER BY p.user_id {order} LIMIT ?1 OFFSET ?2"
         )
     };
-    let mut found: Vec<KnownPerson> = sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(person)
-        .collect::<Result<_>>()?;
+    let mut found = sql::all(cx, Statement::new(sql, params), person).await?;
     found.sort_by_key(|person| person.id);
     Ok(found)
 }
 
-/// The registered groups of users, as the user's id, the group's and its name; at most `limit`.
+/// The registered groups of users, as the user's id, the group's id and its name. At most `limit`
+/// rows.
 pub async fn groups_of(
     cx: &Cx,
     users: &[UserId],
@@ -152,8 +150,10 @@ pub async fn groups_of(
 ) -> Result<Vec<(UserId, i64, Option<String>)>> {
     let ids: Vec<_> = users.iter().map(|id| id.0.to_string()).collect();
     let statement = Statement::new(
-        "SELECT CAST(m.user_id AS TEXT) AS user_id, CAST(g.id AS TEXT) AS id, g.name FROM json_each(?1) j
-         CROSS JOIN memberships m ON m.user_id = CAST(j.value AS INTEGER) AND m.object_type = 'GROUP'
+        "SELECT CAST(m.user_id AS TEXT) AS user_id, CAST(g.id AS TEXT) AS id, g.name
+         FROM json_each(?1) j
+         CROSS JOIN memberships m ON m.user_id = CAST(j.value AS INTEGER)
+           AND m.object_type = 'GROUP'
          CROSS JOIN units g ON g.object_type = 'GROUP' AND g.id = m.object_id LIMIT ?2",
         [sql::stored_strings(&ids).into(), Param::Number(limit)],
     );
@@ -164,16 +164,16 @@ pub async fn groups_of(
             row.optional_text("name")?.map(str::to_owned),
         ))
     };
-    sql::query(cx, statement).await?.iter().map(read).collect()
+    sql::all(cx, statement, read).await
 }
 
-/// Notes what a provider says of the user who was created in the same batch.
+/// Adds the provider's data of a user who was created in the same batch.
 #[must_use]
 pub fn insert_of_new(person: &Person) -> Statement {
     insert("username = ?1", person.username.as_str().into(), person)
 }
 
-/// Notes what a provider says of a user whom it adopts.
+/// Makes an existing user a provisioned one.
 #[must_use]
 pub fn adopt(id: UserId, person: &Person) -> Statement {
     insert("id = ?1", Param::Int64(id.0), person)
@@ -183,7 +183,8 @@ fn insert(condition: &str, key: Param, person: &Person) -> Statement {
     let text = |text: &Option<String>| Param::from(text.clone());
     Statement::new(
         format!(
-            "INSERT INTO provisioned_users (user_id, external_id, given_name, family_name, formatted_name, emails, tells_active)
+            "INSERT INTO provisioned_users (user_id, external_id, given_name, family_name,
+               formatted_name, emails, tells_active)
              SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM users WHERE {condition}"
         ),
         [
@@ -198,7 +199,7 @@ fn insert(condition: &str, key: Param, person: &Person) -> Statement {
     )
 }
 
-/// Changes what differs.
+/// Updates what differs from `before`.
 #[must_use]
 pub fn update(id: UserId, before: &Person, after: &Person, now: Millis) -> [Statement; 2] {
     let text = |of: fn(&Person) -> &Option<String>| {
@@ -226,17 +227,19 @@ pub fn update(id: UserId, before: &Person, after: &Person, now: Millis) -> [Stat
     ]
 }
 
-/// Refuses the whole batch where somebody else's name differs from this one in case only.
+/// Fails the batch if another user has this name, ignoring case.
 #[must_use]
 pub fn refuse_taken_name(username: &Username, but: Option<UserId>) -> Statement {
     Statement::new(
-        Constraint::ProvisionedName
-            .refuse_where("EXISTS (SELECT 1 FROM users WHERE username_folded = ?1 AND id IS NOT CAST(?2 AS INTEGER))"),
+        Constraint::ProvisionedName.refuse_where(
+            "EXISTS (SELECT 1 FROM users
+               WHERE username_folded = ?1 AND id IS NOT CAST(?2 AS INTEGER))",
+        ),
         [text::folded(username.as_str()).into(), but.map_or(Param::Null, |id| Param::Int64(id.0))],
     )
 }
 
-/// Refuses the whole batch where the user is an administrator by now, or gone.
+/// Fails the batch if the user has become an administrator or has been deleted.
 #[must_use]
 pub fn refuse_administrator(id: UserId) -> Statement {
     Statement::new(
@@ -247,11 +250,13 @@ pub fn refuse_administrator(id: UserId) -> Statement {
     )
 }
 
-/// Names that are not folded yet, with the id and the kind of what has them.
+/// Names of users and groups that have not been folded yet.
 pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
     let statement = Statement::new(
-        "SELECT 'user' AS kind, CAST(id AS TEXT) AS id, username AS name FROM users WHERE username_folded IS NULL
-         UNION ALL SELECT 'group', CAST(id AS TEXT), name FROM units WHERE object_type = 'GROUP' AND name_folded IS NULL AND name IS NOT NULL
+        "SELECT 'user' AS kind, CAST(id AS TEXT) AS id, username AS name FROM users
+         WHERE username_folded IS NULL
+         UNION ALL SELECT 'group', CAST(id AS TEXT), name FROM units
+         WHERE object_type = 'GROUP' AND name_folded IS NULL AND name IS NOT NULL
          LIMIT ?1",
         [Param::Number(limit)],
     );
@@ -262,10 +267,9 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
             name: row.text("name")?.to_owned(),
         })
     };
-    sql::query(cx, statement).await?.iter().map(read).collect()
+    sql::all(cx, statement, read).await
 }
 
-/// A name that is not folded yet.
 #[derive(Debug)]
 pub struct Unfolded {
     is_user: bool,
@@ -273,7 +277,7 @@ pub struct Unfolded {
     name: String,
 }
 
-/// Folds such a name, unless it is another by now.
+/// Stores the folded name, unless the name has changed meanwhile.
 #[must_use]
 pub fn fold(Unfolded { is_user, id, name }: &Unfolded) -> Statement {
     let sql = if *is_user {

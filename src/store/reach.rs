@@ -1,4 +1,4 @@
-//! Which departments and groups have grants that reach a user.
+//! The departments and groups whose grants reach a user.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
@@ -8,20 +8,22 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-/// Two tables of a `WITH RECURSIVE`: `reached` has each department and group once. `?1` and `?2`
-/// are [`Member::params`].
+/// The table `reached` of a `WITH RECURSIVE`: each department and group once, including the
+/// departments above. `?1` and `?2` are [`Member::params`].
 pub(super) const REACHED: &str = "reached (object_type, id) AS (
-           SELECT m.object_type, m.object_id FROM memberships m WHERE m.user_id = CAST(?1 AS INTEGER)
+           SELECT m.object_type, m.object_id FROM memberships m
+             WHERE m.user_id = CAST(?1 AS INTEGER)
            UNION SELECT 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
-           UNION SELECT 'DEPT', d.parent_id FROM reached r CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = r.id
+           UNION SELECT 'DEPT', d.parent_id FROM reached r
+             CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = r.id
              WHERE r.object_type = 'DEPT' AND d.parent_id IS NOT NULL)";
 
-/// A user, with the groups that a token brings.
+/// A user, together with the groups that their token claims.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// The user's id; Postern need not know them.
+    /// The user may be unknown to Postern.
     pub user_id: i64,
-    /// The ids of groups that count beside the stored ones.
+    /// The ids of the token's groups, which are added to the stored ones.
     pub token_groups: &'a [i64],
 }
 
@@ -32,7 +34,8 @@ impl Member<'_> {
     }
 }
 
-/// Departments, then groups, each by ascending id: at most `limit`, behind `after`.
+/// At most `limit` departments and groups after `after`: departments first, each kind by ascending
+/// id.
 #[must_use]
 pub fn select(member: &Member<'_>, after: Option<(UnitKind, i64)>, limit: i64) -> Statement {
     let mut params = member.params();
@@ -41,9 +44,11 @@ pub fn select(member: &Member<'_>, after: Option<(UnitKind, i64)>, limit: i64) -
     Statement::new(
         format!(
             "WITH RECURSIVE {REACHED}
-             SELECT r.object_type, CAST(r.id AS TEXT) AS id, u.name, CAST(u.parent_id AS TEXT) AS parent_id,
+             SELECT r.object_type, CAST(r.id AS TEXT) AS id, u.name,
+               CAST(u.parent_id AS TEXT) AS parent_id,
                EXISTS (SELECT 1 FROM memberships m
-                 WHERE m.user_id = CAST(?1 AS INTEGER) AND m.object_type = r.object_type AND m.object_id = r.id) AS is_member
+                 WHERE m.user_id = CAST(?1 AS INTEGER) AND m.object_type = r.object_type
+                   AND m.object_id = r.id) AS is_member
              FROM reached r LEFT JOIN units u ON u.object_type = r.object_type AND u.id = r.id
              WHERE (r.object_type, r.id) > (?3, CAST(?4 AS INTEGER))
              ORDER BY r.object_type, r.id LIMIT ?5"
@@ -52,17 +57,15 @@ pub fn select(member: &Member<'_>, after: Option<(UnitKind, i64)>, limit: i64) -
     )
 }
 
-/// Runs [`select`].
 pub async fn list(
     cx: &Cx,
     member: &Member<'_>,
     after: Option<(UnitKind, i64)>,
     limit: i64,
 ) -> Result<Vec<Reached>> {
-    sql::query(cx, select(member, after, limit)).await?.iter().map(reached).collect()
+    sql::all(cx, select(member, after, limit), reached).await
 }
 
-/// Reads a row of [`select`].
 pub fn reached(row: &Row) -> Result<Reached> {
     let kind = match ObjectType::parse(row.text("object_type")?) {
         Ok(ObjectType::Dept) => UnitKind::Department,

@@ -1,4 +1,4 @@
-//! Revocations.
+//! Revocations of tokens that have not expired yet.
 
 use crate::context::Cx;
 use crate::domain::feed::Place;
@@ -9,10 +9,12 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::{feed, sql};
 
-/// All revocations whose tokens are not over, in one row, since thousands would cost a cold isolate
-/// more time: `entries` as the change feed writes them, parted by spaces. Where there are
-/// `too_many`, `limit` or more, there are no entries; nor are there where the feed has no gap after
-/// `since`, so that memory has all of them.
+/// Selects all revocations of tokens that have not expired, if the feed has a gap after `since` or
+/// there is no `since`. Else it selects none, because the cache already has them.
+///
+/// They come in one row, because thousands of rows would slow down a cold isolate: `entries` holds
+/// them as the change feed writes them, separated by spaces. With `limit` or more of them,
+/// `too_many` is set and `entries` is NULL.
 #[must_use]
 pub fn select_all_at_gap(
     since: Option<Place>,
@@ -28,7 +30,7 @@ pub fn select_all_at_gap(
     )
 }
 
-/// The same, and none where the feed names no revocation after `since`.
+/// Like [`select_all_at_gap`], but selects none if the feed names no revocation after `since`.
 #[must_use]
 pub fn select_all_if_added(since: Place, max_changes: i64, limit: i64, now: Millis) -> Statement {
     let was_added = "EXISTS (SELECT 1 FROM changes WHERE revision > ?1 AND kind = 'revocation')";
@@ -36,10 +38,11 @@ pub fn select_all_if_added(since: Place, max_changes: i64, limit: i64, now: Mill
 }
 
 fn select_all_where(condition: &str, of_gap: Vec<Param>, limit: i64, now: Millis) -> Statement {
-    // CROSS JOIN fixes the order: where the condition does not hold, no revocation is read.
+    // CROSS JOIN fixes the order: if the condition does not hold, no revocation is read.
     Statement::new(
         format!(
-            "SELECT COUNT(*) >= ?5 AS too_many, CASE WHEN COUNT(*) < ?5 THEN group_concat(entry, ' ') END AS entries FROM (
+            "SELECT COUNT(*) >= ?5 AS too_many,
+               CASE WHEN COUNT(*) < ?5 THEN group_concat(entry, ' ') END AS entries FROM (
                SELECT kind || '/' || key || '/' || until AS entry
                FROM (SELECT 1 WHERE {condition}) CROSS JOIN revocations
                WHERE until > ?4 LIMIT ?5)"
@@ -48,7 +51,7 @@ fn select_all_where(condition: &str, of_gap: Vec<Param>, limit: i64, now: Millis
     )
 }
 
-/// What that statement found; `None` where there are too many.
+/// Reads the row of such a statement; `None` if there are too many revocations.
 pub fn all(rows: &[Row]) -> Result<Option<Vec<Revocation>>> {
     let Some(row) = rows.first() else {
         return Err(Error::internal("the revocations were not answered"));
@@ -60,7 +63,7 @@ pub fn all(rows: &[Row]) -> Result<Option<Vec<Revocation>>> {
     Ok(Some(entries.split(' ').filter_map(Revocation::parse).collect()))
 }
 
-/// Which of these are revoked: rows of `kind` and `key`.
+/// Selects those of the keys that are revoked: rows of `kind` and `key`.
 #[must_use]
 pub fn select_among(keys: &[RevocationKey]) -> Statement {
     let of_kind = |kind| {
@@ -68,14 +71,16 @@ pub fn select_among(keys: &[RevocationKey]) -> Statement {
         Param::from(sql::stored_strings(&digests.collect::<Vec<_>>()))
     };
     Statement::new(
-        "SELECT kind, key FROM revocations WHERE kind = 'token' AND key IN (SELECT value FROM json_each(?1))
+        "SELECT kind, key FROM revocations
+         WHERE kind = 'token' AND key IN (SELECT value FROM json_each(?1))
          UNION ALL
-         SELECT kind, key FROM revocations WHERE kind = 'jti' AND key IN (SELECT value FROM json_each(?2))",
+         SELECT kind, key FROM revocations
+         WHERE kind = 'jti' AND key IN (SELECT value FROM json_each(?2))",
         [of_kind(RevocationKind::Token), of_kind(RevocationKind::Jti)],
     )
 }
 
-/// The key of a row of [`select_among`].
+/// Reads a row of [`select_among`].
 pub fn key(row: &Row) -> Result<RevocationKey> {
     let key =
         RevocationKind::from_name(row.text("kind")?).zip(HashedToken::from_hex(row.text("key")?));
@@ -83,11 +88,12 @@ pub fn key(row: &Row) -> Result<RevocationKey> {
     Ok(RevocationKey { kind, digest })
 }
 
-/// Adds a revocation. Where it is there already, the later end counts.
+/// Adds a revocation. If it exists, the later end is kept.
 #[must_use]
 pub fn insert(revocation: &Revocation, listed: &Listed, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO revocations (kind, key, until, app, username, jti, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO revocations (kind, key, until, app, username, jti, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (kind, key) DO UPDATE SET until = MAX(until, excluded.until)",
         [
             revocation.key.kind.name().into(),
@@ -101,28 +107,27 @@ pub fn insert(revocation: &Revocation, listed: &Listed, now: Millis) -> Statemen
     )
 }
 
-/// Deletes those whose tokens are over.
+/// Deletes revocations whose tokens have expired.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
     Statement::new("DELETE FROM revocations WHERE until <= ?1", [Param::from(now)])
 }
 
-/// A revocation, as people are shown it.
+/// A revocation as lists show it.
 #[derive(Debug)]
 pub struct Stored {
-    /// Ascending.
+    /// Ids ascend in the order of creation.
     pub id: i64,
-    /// What it names, by its word: another release may have others.
+    /// The kind's name. It may be unknown here if another release wrote it.
     pub kind: String,
-    /// Whose tokens are over.
+    /// The tokens that are revoked.
     pub listed: Listed,
-    /// When it can be forgotten.
+    /// When it can be deleted.
     pub until: Millis,
-    /// When it was added.
     pub created_at: Millis,
 }
 
-/// Those with an id below `before`, the newest first.
+/// Selects revocations with an id below `before`, the newest first.
 #[must_use]
 pub fn select_page(before: Option<i64>, limit: i64) -> Statement {
     Statement::new(
@@ -132,9 +137,8 @@ pub fn select_page(before: Option<i64>, limit: i64) -> Statement {
     )
 }
 
-/// Those of a page.
 pub async fn list(cx: &Cx, before: Option<i64>, limit: i64) -> Result<Vec<Stored>> {
-    sql::query(cx, select_page(before, limit)).await?.iter().map(stored).collect()
+    sql::all(cx, select_page(before, limit), stored).await
 }
 
 fn stored(row: &Row) -> Result<Stored> {

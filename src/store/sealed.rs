@@ -1,5 +1,5 @@
-//! Values that are stored under a master key: sealed on the way in, opened on the way out, and
-//! sealed anew when the key was replaced.
+//! Values that are stored encrypted under a master key ("sealed"). They are sealed when written,
+//! opened when read, and sealed again after the key was replaced.
 
 use crate::context::Cx;
 use crate::domain::secret::Secret;
@@ -7,49 +7,44 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-/// A column with sealed values; the id of their master key is in the column of that name with
-/// `_key_id`.
+/// A column with sealed values. The column `<name>_key_id` beside it holds the id of their master
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedColumn {
-    /// The table.
     table: &'static str,
-    /// The column that says what a value belongs to; a sealed value that is moved to another row
-    /// does not open.
+    /// The column that identifies the row a value belongs to. The value is bound to it: moved to
+    /// another row, it does not open.
     owner: &'static str,
-    /// The column itself.
     column: &'static str,
-    /// What the values are sealed as, before their owner.
+    /// The value is sealed under the name `kind/owner`.
     kind: &'static str,
-    /// What one of them is, for people.
+    /// The words for one value in messages.
     what: &'static str,
 }
 
-/// Up to how many values of a kind are counted, and how many are named.
+/// At most this many values of a kind are counted, and this many are named.
 const COUNTED: usize = 1000;
 const NAMED: usize = 20;
 
-/// What is not under the current master key.
+/// Values that are not sealed under the current master key.
 #[derive(Debug, Default)]
 pub struct SealedCounts {
-    /// How many values are under the previous key, and will be encrypted anew.
+    /// How many values the previous key sealed. They will be sealed again.
     pub under_previous: i64,
-    /// How many are under keys that are not known any more.
+    /// How many values no known key opens.
     pub unopened: i64,
-    /// Some of those, by what they are.
+    /// Some of the unopened ones, in words.
     pub names: Vec<String>,
 }
 
-/// A value as it is stored, and the id of its master key.
+/// A sealed value and the id of its master key.
 #[derive(Debug, Clone)]
 pub struct Sealed {
-    /// The value.
     pub stored: String,
-    /// The key's id.
     pub key_id: String,
 }
 
 impl SealedColumn {
-    /// The secrets of token apps.
     pub const TOKEN_APP_SECRET: Self = Self {
         table: "token_apps",
         owner: "name",
@@ -57,7 +52,6 @@ impl SealedColumn {
         kind: "token_app",
         what: "secret of token app",
     };
-    /// The secrets of applications.
     pub const APPLICATION_SECRET: Self = Self {
         table: "applications",
         owner: "access_key",
@@ -65,7 +59,6 @@ impl SealedColumn {
         kind: "application",
         what: "secret of application",
     };
-    /// The access tokens of applications.
     pub const ACCESS_TOKEN: Self = Self {
         table: "applications",
         owner: "access_key",
@@ -73,7 +66,7 @@ impl SealedColumn {
         kind: "access_token",
         what: "access token of application",
     };
-    /// The passwords of ordered servers.
+    /// The passwords of ordered GIS servers.
     pub const NODE_PASSWORD: Self = Self {
         table: "node_orders",
         owner: "name",
@@ -82,11 +75,9 @@ impl SealedColumn {
         what: "password of node",
     };
 
-    /// All of them.
     pub const ALL: [Self; 4] =
         [Self::TOKEN_APP_SECRET, Self::APPLICATION_SECRET, Self::ACCESS_TOKEN, Self::NODE_PASSWORD];
 
-    /// Seals a value of that owner.
     pub fn seal(self, cx: &Cx, owner: &str, value: &[u8]) -> Result<Sealed> {
         let keys = &cx.config.master_keys;
         let stored =
@@ -94,7 +85,8 @@ impl SealedColumn {
         Ok(Sealed { stored, key_id: keys.current_id().to_owned() })
     }
 
-    /// Opens a stored value; `None`, and a line in the log, where no master key does.
+    /// Opens a stored value. If no master key opens it, writes a line to the log and returns
+    /// `None`.
     #[must_use]
     pub fn open(self, cx: &Cx, owner: &str, stored: &str) -> Option<Secret> {
         let opened = cx.config.master_keys.open(stored, &self.name_of(owner));
@@ -107,8 +99,8 @@ impl SealedColumn {
         opened
     }
 
-    /// Owners and stored values of at most `limit` values under the previous master key, in order
-    /// of their owners; only those behind `after`. Values of unknown keys are not among them.
+    /// Lists values under the previous master key, with their owners, in order of the owner, after
+    /// the owner `after`. Values under unknown keys are not listed.
     pub async fn list_under_previous_key(
         self,
         cx: &Cx,
@@ -118,20 +110,16 @@ impl SealedColumn {
         let Some(previous) = cx.config.master_keys.previous_id() else { return Ok(Vec::new()) };
         let Self { table, owner, column, .. } = self;
         let sql = format!(
-            "SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id = ?1 AND {owner} > ?2 ORDER BY {owner} LIMIT ?3"
+            "SELECT {owner} AS owner, {column} AS stored FROM {table}
+             WHERE {column}_key_id = ?1 AND {owner} > ?2 ORDER BY {owner} LIMIT ?3"
         );
-        let rows = sql::query(
-            cx,
-            Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)]),
-        )
-        .await?;
-        rows.iter()
-            .map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned())))
-            .collect()
+        let statement = Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)]);
+        let read = |row: &Row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()));
+        sql::all(cx, statement, read).await
     }
 
-    /// How many values of each kind are under the previous master key, and how many under keys that
-    /// are not known any more, with the owners of some: a row of each kind.
+    /// Counts the values under the previous master key and under unknown keys, and names some
+    /// owners of the latter. One row per kind.
     #[must_use]
     pub fn select_counts(cx: &Cx) -> Statement {
         let keys = &cx.config.master_keys;
@@ -140,16 +128,24 @@ impl SealedColumn {
         let counts = Self::ALL.map(|place| {
             let Self { table, owner, column, what, .. } = place;
             let key = format!("{column}_key_id");
-            // With discovery there is no secret, and an empty one is sealed. An import may leave
+            // With discovery there is no secret, and the sealed value is empty. An import may leave
             // the secret out.
-            let has_one =
-                if place == Self::TOKEN_APP_SECRET { "AND secret <> '' AND json_extract(policy, '$.discover') IS NOT 1" } else { "" };
-            let unknown = format!("FROM {table} WHERE ({key} < ?1 OR ({key} > ?1 AND {key} < ?2) OR {key} > ?2) {has_one}");
+            let has_one = if place == Self::TOKEN_APP_SECRET {
+                "AND secret <> '' AND json_extract(policy, '$.discover') IS NOT 1"
+            } else {
+                ""
+            };
+            let unknown = format!(
+                "FROM {table}
+                 WHERE ({key} < ?1 OR ({key} > ?1 AND {key} < ?2) OR {key} > ?2) {has_one}"
+            );
             format!(
                 "SELECT '{what}' AS what,
-                   (SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {key} = ?3 LIMIT {COUNTED})) AS under_previous,
+                   (SELECT COUNT(*) FROM (SELECT 1 FROM {table}
+                     WHERE {key} = ?3 LIMIT {COUNTED})) AS under_previous,
                    (SELECT COUNT(*) FROM (SELECT 1 {unknown} LIMIT {COUNTED})) AS unopened,
-                   (SELECT json_group_array(owner) FROM (SELECT {owner} AS owner {unknown} LIMIT {NAMED})) AS owners"
+                   (SELECT json_group_array(owner)
+                     FROM (SELECT {owner} AS owner {unknown} LIMIT {NAMED})) AS owners"
             )
         });
         let under_previous = keys.previous_id().unwrap_or_default();
@@ -173,21 +169,21 @@ impl SealedColumn {
         Ok(counts)
     }
 
-    /// Replaces a stored value by the same one under the current master key, unless it was changed
-    /// meanwhile; `None` where none opens it.
+    /// Seals a stored value again under the current master key, unless it was changed meanwhile.
+    /// Returns `None` if no master key opens it.
     pub fn reseal(self, cx: &Cx, owner: &str, stored: &str) -> Result<Option<Statement>> {
         let Some(value) = self.open(cx, owner, stored) else { return Ok(None) };
         let sealed = self.seal(cx, owner, value.expose())?;
         let Self { table, owner: owner_column, column, .. } = self;
         Ok(Some(Statement::new(
             format!(
-                "UPDATE {table} SET {column} = ?2, {column}_key_id = ?3 WHERE {owner_column} = ?1 AND {column} = ?4"
+                "UPDATE {table} SET {column} = ?2, {column}_key_id = ?3
+                 WHERE {owner_column} = ?1 AND {column} = ?4"
             ),
             [owner.into(), sealed.stored.into(), sealed.key_id.into(), stored.into()],
         )))
     }
 
-    /// What one of the values is, for people.
     #[must_use]
     pub const fn what(self) -> &'static str {
         self.what

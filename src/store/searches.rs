@@ -1,5 +1,6 @@
-//! Who may do something with a service, and with which services somebody may do it: a page at a
-//! time, by ascending id. What is read of each source ends with the page.
+//! Searches for the users who have a permission on a service, and for the services on which a user
+//! has one. Results come in pages by ascending id. Of each source (grants, memberships, switches),
+//! no more rows are read than the page needs.
 
 use crate::context::Cx;
 use crate::domain::permissions::names::ResourceType;
@@ -9,20 +10,19 @@ use crate::ports::{Param, Statement};
 use crate::store::reach::{Member, REACHED};
 use crate::store::sql;
 
-/// Whether a grant `g` gives the permission `?5` at `?6`. A creator's does always.
+/// SQL: does the grant `g` give permission `?5` at the time `?6`? The creator's grant always does.
 const GIVES: &str = "(g.creator = 1 OR (g.permissions & ?5 <> 0
-    AND (g.starts_at IS NULL OR g.starts_at <= ?6) AND (g.expires_at IS NULL OR ?6 < g.expires_at)))";
+    AND (g.starts_at IS NULL OR g.starts_at <= ?6)
+    AND (g.expires_at IS NULL OR ?6 < g.expires_at)))";
 
-/// Which page.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// Behind this id.
+    /// Only ids above this one.
     pub after: i64,
-    /// How many at most.
     pub limit: i64,
 }
 
-/// Whether a switch that is off allows it.
+/// Tells whether everybody has the permission while the service's switch is off.
 fn is_spared(permission: Permission) -> bool {
     !matches!(permission, Permission::Grant | Permission::Release)
 }
@@ -31,9 +31,9 @@ fn bit(permission: Permission) -> Param {
     Param::Number(Permissions::NONE.with(permission).bits())
 }
 
-/// Users who may do something with a service: their ids and names. `also` is a user who may for a
-/// reason that is not stored. With `strangers`, ids that no user has, and that grants or
-/// memberships name, are among them.
+/// The ids and names of users who have the permission on the service. `also` adds a user who has it
+/// for a reason that is not stored. With `strangers`, the result includes ids that grants or
+/// memberships name and that no user has.
 pub async fn users(
     cx: &Cx,
     (service_id, permission): (i64, Permission),
@@ -46,7 +46,8 @@ pub async fn users(
         "WITH RECURSIVE
            granted (object_type, id) AS (
              SELECT g.object_type, g.object_id FROM grants g
-               WHERE g.service_id = CAST(?1 AS INTEGER) AND g.object_type IN ('DEPT', 'GROUP') AND {GIVES}
+               WHERE g.service_id = CAST(?1 AS INTEGER) AND g.object_type IN ('DEPT', 'GROUP')
+                 AND {GIVES}
              UNION
              SELECT 'DEPT', d.id FROM granted a CROSS JOIN units d ON d.parent_id = a.id
                WHERE a.object_type = 'DEPT' AND d.object_type = 'DEPT'),
@@ -58,21 +59,26 @@ pub async fn users(
              UNION
              SELECT * FROM (
                SELECT u.id FROM users u INDEXED BY users_administrators
-                 WHERE u.type = 'Administrator' AND u.enabled = 1 AND u.id > CAST(?2 AS INTEGER) ORDER BY u.id LIMIT ?3)
+                 WHERE u.type = 'Administrator' AND u.enabled = 1 AND u.id > CAST(?2 AS INTEGER)
+                 ORDER BY u.id LIMIT ?3)
              UNION
              SELECT * FROM (
                SELECT g.object_id FROM grants g {users} ON u.id = g.object_id
-                 WHERE g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'USER' AND g.object_id > CAST(?2 AS INTEGER)
+                 WHERE g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'USER'
+                   AND g.object_id > CAST(?2 AS INTEGER)
                    AND {GIVES} AND u.enabled IS NOT 0 ORDER BY g.object_id LIMIT ?3)
              UNION
-             SELECT m.user_id FROM granted a CROSS JOIN memberships m ON m.object_type = a.object_type AND m.object_id = a.id
+             SELECT m.user_id FROM granted a
+               CROSS JOIN memberships m ON m.object_type = a.object_type AND m.object_id = a.id
                AND m.user_id IN (
                  SELECT x.user_id FROM memberships x {users} ON u.id = x.user_id
-                   WHERE x.object_type = a.object_type AND x.object_id = a.id AND x.user_id > CAST(?2 AS INTEGER)
+                   WHERE x.object_type = a.object_type AND x.object_id = a.id
+                     AND x.user_id > CAST(?2 AS INTEGER)
                      AND u.enabled IS NOT 0 ORDER BY x.user_id LIMIT ?3)
              UNION
              SELECT CAST(?7 AS INTEGER) WHERE CAST(?7 AS INTEGER) > CAST(?2 AS INTEGER))
-         SELECT f.id, u.username FROM found f LEFT JOIN users u ON u.id = f.id ORDER BY f.id LIMIT ?3"
+         SELECT f.id, u.username FROM found f LEFT JOIN users u ON u.id = f.id
+         ORDER BY f.id LIMIT ?3"
     );
     let params = [
         Param::Int64(service_id),
@@ -89,8 +95,8 @@ pub async fn users(
         .collect()
 }
 
-/// Services with which somebody may do something: their ids, and their names of a type where one is
-/// named; then only those that have such a name.
+/// The ids of services on which the user has the permission. With `of`, only services that have a
+/// name of this type, together with the name.
 pub async fn services(
     cx: &Cx,
     member: &Member<'_>,
@@ -116,18 +122,20 @@ pub async fn services(
         .collect()
 }
 
-/// The beginning of both searches for services: everybody to whom a grant must be so that it
-/// reaches the user, and whether the user is an administrator.
+/// The beginning of both searches for services: the user, department and group ids whose grants
+/// reach the user, and the user's id if they are an administrator.
 fn who() -> String {
     format!(
         "WITH RECURSIVE {REACHED},
-           objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached),
+           objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER)
+             UNION ALL SELECT object_type, id FROM reached),
            administrator (id) AS (
-             SELECT id FROM users WHERE id = CAST(?1 AS INTEGER) AND enabled = 1 AND type = 'Administrator')"
+             SELECT id FROM users WHERE id = CAST(?1 AS INTEGER) AND enabled = 1
+               AND type = 'Administrator')"
     )
 }
 
-/// Whoever is disabled may do nothing.
+/// A disabled user has no permissions.
 const IS_NOT_DISABLED: &str =
     "NOT EXISTS (SELECT 1 FROM users WHERE id = CAST(?1 AS INTEGER) AND enabled = 0)";
 
@@ -136,16 +144,20 @@ fn all_services() -> String {
         "{},
            found (id) AS (
              SELECT * FROM (
-               SELECT s.id FROM administrator a CROSS JOIN services s WHERE s.id > CAST(?7 AS INTEGER) ORDER BY s.id LIMIT ?3)
+               SELECT s.id FROM administrator a CROSS JOIN services s
+                 WHERE s.id > CAST(?7 AS INTEGER) ORDER BY s.id LIMIT ?3)
              UNION
              SELECT * FROM (
                SELECT s.id FROM services s INDEXED BY services_switched_off
-                 WHERE s.auth_enabled = 0 AND ?4 = 1 AND s.id > CAST(?7 AS INTEGER) ORDER BY s.id LIMIT ?3)
+                 WHERE s.auth_enabled = 0 AND ?4 = 1 AND s.id > CAST(?7 AS INTEGER)
+                 ORDER BY s.id LIMIT ?3)
              UNION
-             SELECT x.service_id FROM objects o CROSS JOIN grants x ON x.object_type = o.object_type AND x.object_id = o.id
-               AND x.service_id IN (
+             SELECT x.service_id FROM objects o
+               CROSS JOIN grants x ON x.object_type = o.object_type AND x.object_id = o.id
+                 AND x.service_id IN (
                  SELECT g.service_id FROM grants g INDEXED BY grants_of_object_by_service
-                   WHERE g.object_type = o.object_type AND g.object_id = o.id AND g.service_id > CAST(?7 AS INTEGER) AND {GIVES}
+                   WHERE g.object_type = o.object_type AND g.object_id = o.id
+                     AND g.service_id > CAST(?7 AS INTEGER) AND {GIVES}
                    ORDER BY g.service_id LIMIT ?3))
          SELECT f.id, NULL AS name FROM found f WHERE {IS_NOT_DISABLED} ORDER BY f.id LIMIT ?3",
         who()
@@ -157,24 +169,31 @@ fn named_services() -> String {
         "{},
            found (id) AS (
              SELECT * FROM (
-               SELECT n.service_id FROM administrator a CROSS JOIN resource_names n INDEXED BY resource_names_in_order
+               SELECT n.service_id FROM administrator a
+                 CROSS JOIN resource_names n INDEXED BY resource_names_in_order
                  WHERE n.type = ?8 AND n.service_id > CAST(?7 AS INTEGER)
                    AND (?9 = 0 OR EXISTS (SELECT 1 FROM services WHERE id = n.service_id))
                  ORDER BY n.service_id LIMIT ?3)
              UNION
              SELECT * FROM (
                SELECT s.id FROM services s INDEXED BY services_switched_off
-                 CROSS JOIN resource_names n INDEXED BY resource_names_by_service ON n.service_id = s.id AND n.type = ?8
-                 WHERE s.auth_enabled = 0 AND ?4 = 1 AND s.id > CAST(?7 AS INTEGER) ORDER BY s.id LIMIT ?3)
+                 CROSS JOIN resource_names n INDEXED BY resource_names_by_service
+                   ON n.service_id = s.id AND n.type = ?8
+                 WHERE s.auth_enabled = 0 AND ?4 = 1 AND s.id > CAST(?7 AS INTEGER)
+                 ORDER BY s.id LIMIT ?3)
              UNION
-             SELECT x.service_id FROM objects o CROSS JOIN grants x ON x.object_type = o.object_type AND x.object_id = o.id
-               AND x.service_id IN (
+             SELECT x.service_id FROM objects o
+               CROSS JOIN grants x ON x.object_type = o.object_type AND x.object_id = o.id
+                 AND x.service_id IN (
                  SELECT g.service_id FROM grants g INDEXED BY grants_of_object_by_service
-                   CROSS JOIN resource_names n INDEXED BY resource_names_by_service ON n.service_id = g.service_id AND n.type = ?8
-                   WHERE g.object_type = o.object_type AND g.object_id = o.id AND g.service_id > CAST(?7 AS INTEGER) AND {GIVES}
+                   CROSS JOIN resource_names n INDEXED BY resource_names_by_service
+                     ON n.service_id = g.service_id AND n.type = ?8
+                   WHERE g.object_type = o.object_type AND g.object_id = o.id
+                     AND g.service_id > CAST(?7 AS INTEGER) AND {GIVES}
                    ORDER BY g.service_id LIMIT ?3))
          SELECT f.id, n.id AS name FROM found f
-           CROSS JOIN resource_names n INDEXED BY resource_names_by_service ON n.service_id = f.id AND n.type = ?8
+           CROSS JOIN resource_names n INDEXED BY resource_names_by_service
+             ON n.service_id = f.id AND n.type = ?8
          WHERE {IS_NOT_DISABLED} ORDER BY f.id LIMIT ?3",
         who()
     )

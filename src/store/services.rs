@@ -10,11 +10,13 @@ use crate::store::beginnings::{self, Page};
 use crate::store::ids::IdKind;
 use crate::store::sql;
 
-const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
-const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
+const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled,
+    CAST(creator_id AS TEXT) AS creator_id, created_at";
+const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name,
+    auth_enabled, created_at";
 
-/// Creates a service; its id must be free. Without one, `ids::choose` goes before it. Answers its
-/// id.
+/// Creates a service. Its id must be free; without one, `ids::choose` must run before it. Returns
+/// the id.
 #[must_use]
 pub fn insert(
     id: Option<i64>,
@@ -26,7 +28,8 @@ pub fn insert(
     Statement::new(
         format!(
             "INSERT INTO services (id, name, auth_enabled, creator_id, created_at, modified_at)
-             VALUES (COALESCE(CAST(?1 AS INTEGER), {}), ?2, ?3, CAST(?4 AS INTEGER), ?5, ?5) RETURNING CAST(id AS TEXT) AS id",
+             VALUES (COALESCE(CAST(?1 AS INTEGER), {}), ?2, ?3, CAST(?4 AS INTEGER), ?5, ?5)
+             RETURNING CAST(id AS TEXT) AS id",
             IdKind::Service.chosen()
         ),
         [
@@ -39,29 +42,36 @@ pub fn insert(
     )
 }
 
-/// The grant of who creates a service: everything. `id` is as for [`insert`].
+/// Adds the creator's grant, which holds all permissions. `id` is as for [`insert`].
 #[must_use]
 pub fn insert_creator_grant(creator_id: i64, id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         format!(
-            "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
+            "INSERT INTO grants (service_id, object_type, object_id, permissions, creator,
+               created_at)
              VALUES (COALESCE(CAST(?2 AS INTEGER), {}), 'USER', CAST(?1 AS INTEGER), ?3, 1, ?4)",
             IdKind::Service.chosen()
         ),
-        [Param::Int64(creator_id), id.map_or(Param::Null, Param::Int64), Param::Number(Permissions::ALL.bits()), now.into()],
+        [
+            Param::Int64(creator_id),
+            id.map_or(Param::Null, Param::Int64),
+            Param::Number(Permissions::ALL.bits()),
+            now.into(),
+        ],
     )
 }
 
-/// Registers a service with its switch on, where nobody has.
+/// Inserts the service, switched on, unless it exists.
 #[must_use]
 pub fn register(id: i64, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO services (id, created_at, modified_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO services (id, created_at, modified_at) VALUES (?1, ?2, ?2)
+         ON CONFLICT (id) DO NOTHING",
         [Param::Int64(id), now.into()],
     )
 }
 
-/// Changes a service's name and switch.
+/// Updates the name and the switch if they differ from `before`.
 #[must_use]
 pub fn update(before: &Service, after: &Service, now: Millis) -> Statement {
     let both = |of: fn(&Service) -> Param| [before, after].map(of);
@@ -77,12 +87,13 @@ pub fn update(before: &Service, after: &Service, now: Millis) -> Statement {
     )
 }
 
-/// Sets a service's switch, registering it where nobody has.
+/// Sets a service's switch, and inserts the service if it does not exist.
 #[must_use]
 pub fn set_switch(id: i64, enabled: bool, now: Millis) -> Statement {
     Statement::new(
         "INSERT INTO services (id, auth_enabled, created_at, modified_at) VALUES (?1, ?2, ?3, ?3)
-         ON CONFLICT (id) DO UPDATE SET auth_enabled = excluded.auth_enabled, modified_at = excluded.modified_at",
+         ON CONFLICT (id) DO UPDATE
+         SET auth_enabled = excluded.auth_enabled, modified_at = excluded.modified_at",
         [Param::Int64(id), enabled.into(), now.into()],
     )
 }
@@ -96,19 +107,17 @@ pub fn set_api_switches(id: i64, enabled: bool) -> Statement {
     )
 }
 
-/// Deletes a service; its APIs and grants are to go in the same batch.
+/// Deletes a service. The same batch must delete its APIs and grants.
 #[must_use]
 pub fn delete(id: i64) -> Statement {
     Statement::new("DELETE FROM services WHERE id = ?1", [Param::Int64(id)])
 }
 
-/// Deletes all APIs of a service.
 #[must_use]
 pub fn delete_apis(service_id: i64) -> Statement {
     Statement::new("DELETE FROM service_apis WHERE service_id = ?1", [Param::Int64(service_id)])
 }
 
-/// Creates or replaces an API.
 #[must_use]
 pub fn put_api(
     service_id: i64,
@@ -118,13 +127,20 @@ pub fn put_api(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO service_apis (service_id, id, name, auth_enabled, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (service_id, id) DO UPDATE SET name = excluded.name, auth_enabled = excluded.auth_enabled",
-        [Param::Int64(service_id), Param::Int64(id), name.map(str::to_owned).into(), auth_enabled.into(), now.into()],
+        "INSERT INTO service_apis (service_id, id, name, auth_enabled, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (service_id, id)
+           DO UPDATE SET name = excluded.name, auth_enabled = excluded.auth_enabled",
+        [
+            Param::Int64(service_id),
+            Param::Int64(id),
+            name.map(str::to_owned).into(),
+            auth_enabled.into(),
+            now.into(),
+        ],
     )
 }
 
-/// Deletes an API.
 #[must_use]
 pub fn delete_api(service_id: i64, id: i64) -> Statement {
     Statement::new(
@@ -133,13 +149,12 @@ pub fn delete_api(service_id: i64, id: i64) -> Statement {
     )
 }
 
-/// One service.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), service).await
 }
 
-/// Services by ascending id; where names must begin with a text, by name.
+/// Services by ascending id, or by name if `beginning` selects by name.
 pub async fn list(
     cx: &Cx,
     beginning: Option<&str>,
@@ -157,10 +172,10 @@ pub async fn list(
             [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(service).collect()
+    sql::all(cx, statement, service).await
 }
 
-/// The APIs of a service by ascending id.
+/// The APIs of a service, by ascending id.
 pub async fn list_apis(
     cx: &Cx,
     service_id: i64,
@@ -168,17 +183,18 @@ pub async fn list_apis(
     limit: i64,
 ) -> Result<Vec<Api>> {
     let sql = format!(
-        "SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY service_apis.id LIMIT ?3"
+        "SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2
+         ORDER BY service_apis.id LIMIT ?3"
     );
     let params = [
         Param::Int64(service_id),
         Param::Int64(after_id.unwrap_or(i64::MIN)),
         Param::Number(limit),
     ];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
+    sql::all(cx, Statement::new(sql, params), api).await
 }
 
-/// How many APIs of a service have their switch off, as `apis_off`.
+/// Counts the APIs of a service whose switch is off, as `apis_off`.
 #[must_use]
 pub fn count_apis_off(service_id: i64) -> Statement {
     let sql =
@@ -186,11 +202,10 @@ pub fn count_apis_off(service_id: i64) -> Statement {
     Statement::new(sql, [Param::Int64(service_id)])
 }
 
-/// One API.
 pub async fn find_api(cx: &Cx, service_id: i64, id: i64) -> Result<Option<Api>> {
     let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id = ?2");
     let params = [Param::Int64(service_id), Param::Int64(id)];
-    sql::query(cx, Statement::new(sql, params)).await?.first().map(api).transpose()
+    sql::first(cx, Statement::new(sql, params), api).await
 }
 
 fn service(row: &Row) -> Result<Service> {

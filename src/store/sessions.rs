@@ -1,4 +1,4 @@
-//! Sessions: opaque tokens and their cookies, by hash.
+//! Sessions. Each has an opaque token and a cookie, which are stored as hashes.
 
 use crate::context::Cx;
 use crate::domain::identity::opaque_token::Session;
@@ -9,24 +9,26 @@ use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
 use crate::store::{sql, users};
 
-const COLUMNS: &str = "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id, s.address AS session_address,
-    s.created_at AS session_created_at, s.expires_at AS session_expires_at";
+const COLUMNS: &str =
+    "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id,
+    s.address AS session_address, s.created_at AS session_created_at,
+    s.expires_at AS session_expires_at";
 
-/// The session of a token or cookie, together with its user: the columns of both.
+/// Selects the columns of a session, found by token or cookie, and of its user.
 #[must_use]
 pub fn select_with_user(hash: &HashedToken) -> Statement {
     let user = users::COLUMNS;
     Statement::new(
         format!(
-            "SELECT {user}, {COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1"
+            "SELECT {user}, {COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.token_hash = ?1 OR s.cookie_hash = ?1"
         ),
         [hash.to_hex().into()],
     )
 }
 
-/// Adds a session of the user as they were when their password was right. Where they were disabled
-/// or deleted since, or their password or all of their tokens ended, nothing is added and no row is
-/// answered.
+/// Adds a session for the user whose password was just checked. If they were disabled or deleted
+/// since then, or their password or all of their tokens ended, adds nothing and returns no row.
 #[must_use]
 pub fn insert(
     token: HashedToken,
@@ -38,7 +40,8 @@ pub fn insert(
 ) -> Statement {
     Statement::new(
         "INSERT INTO sessions (token_hash, cookie_hash, user_id, address, created_at, expires_at)
-         SELECT ?1, ?2, id, ?4, ?5, ?6 FROM users WHERE id = ?3 AND enabled = 1 AND valid_from = ?7 AND password_set_at = ?8
+         SELECT ?1, ?2, id, ?4, ?5, ?6 FROM users
+         WHERE id = ?3 AND enabled = 1 AND valid_from = ?7 AND password_set_at = ?8
          RETURNING 1 AS added",
         [
             token.to_hex().into(),
@@ -53,7 +56,6 @@ pub fn insert(
     )
 }
 
-/// Ends one session of a user.
 #[must_use]
 pub fn delete(user_id: UserId, id: i64) -> Statement {
     Statement::new(
@@ -62,7 +64,7 @@ pub fn delete(user_id: UserId, id: i64) -> Statement {
     )
 }
 
-/// Ends all sessions of a user, but for one.
+/// Ends all sessions of a user except `but`.
 #[must_use]
 pub fn delete_all(user_id: UserId, but: Option<i64>) -> Statement {
     let but = but.map_or(Param::Null, Param::Int64);
@@ -72,8 +74,8 @@ pub fn delete_all(user_id: UserId, but: Option<i64>) -> Statement {
     )
 }
 
-/// Deletes what has expired. A session with keys that end with it stays until they are removed,
-/// which the audit trail tells.
+/// Deletes expired sessions. A session with keys that end with it stays until the keys are removed,
+/// because their removal goes into the audit trail.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
     Statement::new(
@@ -83,16 +85,17 @@ pub fn prune(now: Millis) -> Statement {
     )
 }
 
-/// The sessions of a user that have not ended, the newest first, 500 at most.
+/// The user's sessions that have not expired, the newest first, at most 500.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.id DESC LIMIT 500"
+        "SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2
+         ORDER BY s.id DESC LIMIT 500"
     );
     let statement = Statement::new(sql, [Param::Int64(user_id.0), cx.now.into()]);
-    sql::query(cx, statement).await?.iter().map(session).collect()
+    sql::all(cx, statement, session).await
 }
 
-/// Whether the user has a session of that id that has not ended.
+/// Tells whether the user has such a session and it has not expired.
 pub async fn exists(cx: &Cx, user_id: UserId, id: i64) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM sessions WHERE id = ?1 AND user_id = ?2 AND expires_at > ?3";
     let statement = Statement::new(sql, [Param::Int64(id), Param::Int64(user_id.0), cx.now.into()]);

@@ -1,4 +1,4 @@
-//! Failed sign-ins, for the limits on them, and the networks from which users have signed in.
+//! Failed sign-ins, which the limits count, and the networks from which users have signed in.
 
 use crate::domain::identity::sign_in_limit::{
     Count, Failures, KEPT_NETWORKS, KNOWN_FOR, OF_NAME, OF_NETWORK, OF_PAIR, WINDOW,
@@ -8,14 +8,16 @@ use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
 
-/// The failures that bear on a sign-in: three rows, each of the last failures up to its limit, and
-/// a row of the network where the user has signed in from it.
+/// Selects the failures that limit a sign-in: one row per limit (`pair`, `name`, `network`), which
+/// counts the last failures up to that limit, and a row `known` if the user has signed in from the
+/// network.
 #[must_use]
 pub fn select_failures(username: &str, network: &str, now: Millis) -> Statement {
     let last = |condition: &str, limit: i64| {
         format!(
             "SELECT COUNT(*) AS failures, COALESCE(MIN(at), 0) AS at
-             FROM (SELECT at FROM failed_sign_ins WHERE {condition} AND at > ?3 ORDER BY at DESC LIMIT {limit})"
+             FROM (SELECT at FROM failed_sign_ins WHERE {condition} AND at > ?3
+               ORDER BY at DESC LIMIT {limit})"
         )
     };
     let of_pair = last("username = ?1 AND network = ?2", OF_PAIR);
@@ -27,13 +29,13 @@ pub fn select_failures(username: &str, network: &str, now: Millis) -> Statement 
              UNION ALL SELECT 'name', failures, at FROM ({of_name})
              UNION ALL SELECT 'network', failures, at FROM ({of_network})
              UNION ALL SELECT 'known', 0, last_at FROM sign_in_networks
-               WHERE user_id = (SELECT id FROM users WHERE username = ?1) AND network = ?2 AND last_at > ?4"
+               WHERE user_id = (SELECT id FROM users WHERE username = ?1) AND network = ?2
+                 AND last_at > ?4"
         ),
         [username.into(), network.into(), (now - WINDOW).into(), (now - KNOWN_FOR).into()],
     )
 }
 
-/// Reads the rows of [`select_failures`].
 pub fn failures(rows: &[Row]) -> Result<Failures> {
     let mut found = Failures::default();
     for row in rows {
@@ -49,7 +51,6 @@ pub fn failures(rows: &[Row]) -> Result<Failures> {
     Ok(found)
 }
 
-/// Adds a failure.
 #[must_use]
 pub fn insert_failure(username: &str, network: &str, now: Millis) -> Statement {
     Statement::new(
@@ -58,7 +59,8 @@ pub fn insert_failure(username: &str, network: &str, now: Millis) -> Statement {
     )
 }
 
-/// Notes that a user has signed in from a network, and deletes the oldest of too many such notes.
+/// Records that a user signed in from a network, and deletes the oldest such records beyond
+/// `KEPT_NETWORKS`.
 #[must_use]
 pub fn note_network(user_id: UserId, network: &str, now: Millis) -> [Statement; 2] {
     [
@@ -69,13 +71,15 @@ pub fn note_network(user_id: UserId, network: &str, now: Millis) -> [Statement; 
         ),
         Statement::new(
             "DELETE FROM sign_in_networks WHERE user_id = ?1 AND network IN
-               (SELECT network FROM sign_in_networks WHERE user_id = ?1 ORDER BY last_at DESC, network LIMIT -1 OFFSET ?2)",
+               (SELECT network FROM sign_in_networks WHERE user_id = ?1
+                 ORDER BY last_at DESC, network LIMIT -1 OFFSET ?2)",
             [Param::Int64(user_id.0), Param::Number(KEPT_NETWORKS)],
         ),
     ]
 }
 
-/// Deletes what no longer counts. The release before has left failures in a table of its own.
+/// Deletes what is too old for the limits. The previous release has left failures in a table of its
+/// own, `sign_in_failures`.
 #[must_use]
 pub fn prune(now: Millis) -> [Statement; 3] {
     let delete = |sql: &'static str, until: Millis| Statement::new(sql, [Param::from(until)]);

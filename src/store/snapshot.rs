@@ -1,5 +1,6 @@
-//! The copy in KV of what verification relies on: a record of all of it, what changed since, and a
-//! note that says until when nothing else did. Each is sealed under `MASTER_KEY`.
+//! The copy in KV of the records that verification needs. It has three parts: a record of all of
+//! them, the changes since then, and a note of the time until which nothing else changed. Each part
+//! is sealed under `MASTER_KEY`.
 
 use std::collections::BTreeSet;
 
@@ -13,74 +14,69 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Fault, Result};
 
 const KEY: &str = "trust/snapshot/v2";
-/// Where releases that knew of no revocations wrote it.
+/// The key under which releases without revocations wrote the record.
 const KEY_BEFORE: &str = "trust/snapshot/v1";
 const CHANGES_KEY: &str = "trust/changes/v2";
 const RENEWED_KEY: &str = "trust/renewed/v2";
 const LIFETIME_S: u32 = 86_400;
-/// A month, so that it is missed also when the scheduled event has stopped for long.
+/// A month, so that the note still shows when the scheduled event last ran, if it stopped long ago.
 const RENEWED_LIFETIME_S: u32 = 30 * 86_400;
 
-/// As of when a record or its changes were read.
+/// The state of the database that a record or its changes show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// The newest revision that it knows of.
+    /// The newest revision that is included.
     pub revision: i64,
-    /// The moment before D1 was asked.
+    /// The time just before D1 was queried.
     pub taken_at: Millis,
 }
 
-/// Rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a
-/// second time, as they are in D1.
+/// Rows as D1 returned them, so that the same code reads both. Secrets are still sealed as in D1,
+/// and sealed a second time with the whole.
 pub type StoredRows = Vec<Map<String, Value>>;
 
-/// All that verification relies on.
+/// All records that verification needs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// When it was read.
     #[serde(flatten)]
     pub taken: Taken,
-    /// The enabled token apps.
     pub apps: StoredRows,
-    /// Users.
     pub users: StoredRows,
-    /// Whether there were no more users than these. One of an earlier commit did not say so.
+    /// There were no more users than these. The first records did not have this field.
     #[serde(default)]
     pub has_all_users: bool,
-    /// The ids of users who have gone since.
+    /// The ids of users who were deleted since.
     #[serde(skip)]
     pub gone: BTreeSet<String>,
     /// The row with all revocations.
     pub revocations: StoredRows,
 }
 
-/// What changed since a record was taken.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Changes {
-    /// The record's.
+    /// The state of the record that these changes apply to.
     pub of: Taken,
-    /// When they were read.
+    /// The state that these changes lead to.
     #[serde(flatten)]
     pub taken: Taken,
-    /// Token apps, by name.
     pub apps: Part,
-    /// Users, by id.
     pub users: Part,
-    /// The row with all revocations, where one was added.
+    /// The row with all revocations, if one was added.
     pub revocations: Option<StoredRows>,
 }
 
-/// What changed of one kind.
+/// The changes of one kind of record.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Part {
-    /// The keys by which the change feed names them.
+    /// The changed records' keys, as in the change feed.
     pub keys: BTreeSet<String>,
-    /// What they are now. A key without a row is of what is gone, or of an app that is disabled.
+    /// The changed records' rows now. A key without a row belongs to a deleted record or a disabled
+    /// app.
     pub rows: StoredRows,
 }
 
 impl Part {
-    /// The rows with these changes made; `column` holds the key.
+    /// Applies these changes to the rows. `column` holds the key.
     fn made_in(self, rows: StoredRows, column: &str) -> StoredRows {
         let stays = |row: &Map<String, Value>| {
             !row.get(column).and_then(Value::as_str).is_some_and(|key| self.keys.contains(key))
@@ -90,7 +86,7 @@ impl Part {
         rows
     }
 
-    /// The keys without a row.
+    /// The keys of deleted records.
     fn gone(&self, column: &str) -> BTreeSet<String> {
         let there: BTreeSet<_> =
             self.rows.iter().filter_map(|row| row.get(column)?.as_str()).collect();
@@ -107,7 +103,7 @@ const APP_KEY: &str = "name";
 const USER_KEY: &str = "id";
 
 impl Record {
-    /// The record as of its changes; as it is where they are another record's.
+    /// Applies the changes, if they belong to this record.
     #[must_use]
     pub fn with(self, changes: Option<Changes>) -> Self {
         let Some(changes) = changes.filter(|changes| changes.of == self.taken) else { return self };
@@ -123,13 +119,12 @@ impl Record {
 }
 
 impl Changes {
-    /// None yet.
     #[must_use]
     pub fn none(of: Taken) -> Self {
         Self { of, taken: of, apps: Part::default(), users: Part::default(), revocations: None }
     }
 
-    /// These, and later ones of the same record.
+    /// Merges later changes of the same record into these.
     #[must_use]
     pub fn and(self, newer: Self) -> Self {
         Self {
@@ -141,47 +136,46 @@ impl Changes {
         }
     }
 
-    /// How many apps and users changed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.apps.keys.len() + self.users.keys.len()
     }
 
-    /// Whether the record holds as it is.
+    /// Tells whether the record is current without these changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0 && self.revocations.is_none()
     }
 }
 
-/// What the scheduled event has found: but for the changes, the record holds until `at`.
+/// The scheduled event's note: with these changes, the record is current until `at`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewed {
-    /// When the event looked.
+    /// When the event checked.
     pub at: Millis,
-    /// How far it has read the change feed. The time there tells a database that was set back and
-    /// written since.
+    /// How far the event has read the change feed. The time in it reveals a database that was
+    /// restored to an earlier state and written to since.
     pub place: Place,
-    /// The record that it is about.
+    /// The record that the note refers to.
     pub record: Taken,
-    /// The changes that it is about; `None` where there were none.
+    /// The changes that the note refers to; `None` if there were none.
     pub changes: Option<Taken>,
-    /// How the record begins, as it is sealed. Each sealing has a random nonce there.
+    /// The beginning of the sealed record. It contains a random nonce, so it differs each time a
+    /// record is sealed.
     pub mark: String,
-    /// The version of Postern that took the record. Another one may want more of the rows than are
-    /// in it.
+    /// The version of Postern that took the record. Another version may need more columns than its
+    /// rows have.
     pub version: String,
 }
 
-/// The version of this Postern.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How much of a sealed record is its mark: the version, the key's id, and the nonce.
+/// The length of the mark. It covers the format's version, the key's id and the nonce.
 const MARK_CHARACTERS: usize = 64;
 
 impl Renewed {
-    /// When what was copied was last known to be true: the note counts only for the record and the
-    /// changes that it is about, of which `taken` are the newer.
+    /// When the copy was last known to be current. The note applies only to the record and the
+    /// changes it refers to; `taken` is the newer state of the two.
     #[must_use]
     pub fn holds_at(renewed: Option<&Self>, record: Taken, taken: Taken) -> Millis {
         let is_about =
@@ -203,10 +197,11 @@ impl Renewed {
     }
 }
 
-/// Reads the record; `None` where there is none, or none that a master key opens. The error says
-/// that KV does not answer. Until the scheduled event has written one, the record of an older
-/// release serves. It knows of no revocation, and later such records, as of a Worker that still
-/// runs, are not read.
+/// Reads the record; `None` if there is none that a master key opens. Fails if KV does not answer.
+///
+/// Until the scheduled event has written a record under `KEY`, the record of an older release is
+/// used. It contains no revocations. From then on, records that an older Worker still writes are
+/// not read.
 pub async fn get(cx: &Cx) -> std::result::Result<Option<Record>, Fault> {
     if let Some(sealed) = cx.kv.get(KEY).await? {
         return Ok(read(cx, &sealed));
@@ -229,7 +224,7 @@ fn open<T: DeserializeOwned>(cx: &Cx, sealed: &str, key: &str) -> Option<T> {
     serde_json::from_slice(text.expose()).ok()
 }
 
-/// Writes it sealed, and answers how that begins.
+/// Writes the content sealed, and returns its mark.
 async fn put_sealed(
     cx: &Cx,
     key: &str,
@@ -247,36 +242,34 @@ fn mark(sealed: &str) -> String {
     sealed.chars().take(MARK_CHARACTERS).collect()
 }
 
-/// The mark of the record that is there. It tells without opening the record whether it is the one
-/// that a note is about: KV may have lost it, and an older release may have written another one.
+/// The stored record's mark. It tells, without opening the record, whether a note refers to it: KV
+/// may have lost that record, or an older release may have written another one.
 pub async fn mark_of_record(cx: &Cx) -> std::result::Result<Option<String>, Fault> {
     Ok(cx.kv.get(KEY).await?.as_deref().map(mark))
 }
 
-/// Writes the record, and answers its mark.
+/// Writes the record, and returns its mark.
 pub async fn put(cx: &Cx, record: &Record) -> Result<String> {
     put_sealed(cx, KEY, record, LIFETIME_S).await
 }
 
-/// Reads the changes; `None` where there are none, or none that a master key opens.
+/// Reads the changes; `None` if there are none that a master key opens.
 pub async fn changes(cx: &Cx) -> std::result::Result<Option<Changes>, Fault> {
     Ok(cx.kv.get(CHANGES_KEY).await?.and_then(|sealed| open(cx, &sealed, CHANGES_KEY)))
 }
 
-/// Writes the changes.
 pub async fn put_changes(cx: &Cx, changes: &Changes) -> Result<()> {
     put_sealed(cx, CHANGES_KEY, changes, LIFETIME_S).await.map(drop)
 }
 
-/// Reads the note; `None` where there is none. It also tells whether KV answers, without the
-/// record's length. A note that no master key opens is one of long ago, about no record: it is
-/// renewed, and `/health` tells that nobody has renewed it.
+/// Reads the note; `None` if there is none. The note is short, so this is also the check that KV
+/// answers. A note that no master key opens is returned as a very old note about no record. So it
+/// is written anew, and until then `/health` reports that nobody renewed it.
 pub async fn renewed(cx: &Cx) -> std::result::Result<Option<Renewed>, Fault> {
     let note = |sealed: String| open(cx, &sealed, RENEWED_KEY).unwrap_or_else(Renewed::of_long_ago);
     Ok(cx.kv.get(RENEWED_KEY).await?.map(note))
 }
 
-/// Writes the note.
 pub async fn put_renewed(cx: &Cx, renewed: &Renewed) -> Result<()> {
     put_sealed(cx, RENEWED_KEY, renewed, RENEWED_LIFETIME_S).await.map(drop)
 }

@@ -1,25 +1,47 @@
-//! Running statements that read, and what their rows hold.
+//! Runs statements that only read, and reads values from their rows.
 
 use crate::context::Cx;
 use crate::domain::time::Millis;
 use crate::error::{Error, Fault, Result};
 use crate::ports::{Param, Row, Rows, Statement, within};
 
-/// How long a decision waits for D1: who calls, and what they may do. All tries share it.
+/// How long authentication and permission checks wait for D1. All tries share this time.
 pub const PATIENCE: Millis = Millis(1_500);
-/// How long a list waits for D1.
+/// How long a list waits for D1. All tries share this time.
 const PATIENCE_OF_LISTS: Millis = Millis(10_000);
 
-/// Runs one statement that only reads.
 pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
     let mut results = query_all(cx, vec![statement]).await?;
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
-/// Lets the rows of a statement come as one text, which costs the Worker and D1 a fraction of what
-/// as many rows cost. `columns` are those of the statement. It orders and limits its rows, which
-/// together have to be shorter than a text in D1 may be, 2 MB. An int64 is not cast to text in it,
-/// since it comes as digits.
+/// Runs one statement that only reads, and reads its first row, if there is one.
+pub(crate) async fn first<T>(
+    cx: &Cx,
+    statement: Statement,
+    read: impl FnOnce(&Row) -> Result<T>,
+) -> Result<Option<T>> {
+    query(cx, statement).await?.first().map(read).transpose()
+}
+
+/// Runs one statement that counts, and reads its column `total`.
+pub(crate) async fn total(cx: &Cx, statement: Statement) -> Result<i64> {
+    Ok(first(cx, statement, |row| row.number("total")).await?.unwrap_or_default())
+}
+
+/// Runs one statement that only reads, and reads each of its rows.
+pub(crate) async fn all<T>(
+    cx: &Cx,
+    statement: Statement,
+    read: impl FnMut(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    query(cx, statement).await?.iter().map(read).collect()
+}
+
+/// Returns all rows of a statement as one JSON text, which costs the Worker and D1 a fraction of
+/// what the rows cost one by one. `columns` are the statement's columns. The statement must order
+/// and limit its rows, and all of them together must stay below 2 MB, D1's limit for a text. Do not
+/// cast an int64 to text in it: JSON carries all its digits.
 pub(crate) fn packed(columns: &[&'static str], statement: Statement) -> Statement {
     let Statement { sql, params } = statement;
     Statement::new(
@@ -31,7 +53,7 @@ pub(crate) fn packed(columns: &[&'static str], statement: Statement) -> Statemen
     )
 }
 
-/// The rows that came as one text.
+/// Reads the rows of a [`packed`] statement.
 pub(crate) fn unpacked(columns: &[&'static str], rows: &[Row]) -> Result<Vec<Row>> {
     let text = rows.first().map_or(Ok("[]"), |row| row.text("packed"))?;
     let rows = serde_json::from_str(text).map_err(|error| {
@@ -40,7 +62,7 @@ pub(crate) fn unpacked(columns: &[&'static str], rows: &[Row]) -> Result<Vec<Row
     Ok(Rows::of(columns.iter().map(ToString::to_string).collect(), rows).rows)
 }
 
-/// Runs one statement that only reads, and whose rows come as one text.
+/// Runs one statement by [`packed`].
 pub(crate) async fn query_packed(
     cx: &Cx,
     columns: &[&'static str],
@@ -49,12 +71,12 @@ pub(crate) async fn query_packed(
     unpacked(columns, &query(cx, packed(columns, statement)).await?)
 }
 
-/// Runs statements that only read, which may be none: D1 refuses a batch without statements.
+/// Runs statements that only read. The list may be empty; D1 itself refuses an empty batch.
 pub async fn query_all(cx: &Cx, statements: Vec<Statement>) -> Result<Vec<Rows>> {
     query_within(cx, PATIENCE_OF_LISTS, statements).await
 }
 
-/// The same. The error is `Unavailable` where D1 takes longer than `limit`.
+/// Like [`query_all`], but fails with `Unavailable` if D1 takes longer than `limit`.
 pub async fn query_within(cx: &Cx, limit: Millis, statements: Vec<Statement>) -> Result<Vec<Rows>> {
     if statements.is_empty() {
         return Ok(Vec::new());
@@ -63,9 +85,9 @@ pub async fn query_within(cx: &Cx, limit: Millis, statements: Vec<Statement>) ->
     Ok(within(&*cx.timer, limit, cx.sql.batch(statements)).await.ok_or_else(late)??)
 }
 
-/// Writes what differs of a row that was read before: each column with its value then and its value
-/// to be. The other columns stay as they are now, since somebody else may have changed them since.
-/// `keys` find the row, and `always` is written in any case.
+/// Updates the columns whose value differs from the one that was read before; each column comes
+/// with its old and its new value. Equal columns are not written, because another request may have
+/// changed them meanwhile. `keys` select the row. The columns in `always` are written in any case.
 pub(crate) fn edit<const N: usize>(
     table: &str,
     keys: &[(&'static str, Param)],
@@ -75,7 +97,7 @@ pub(crate) fn edit<const N: usize>(
     edit_columns(table, keys, always, Vec::from(columns))
 }
 
-/// The same for any number of columns, so that the wasm has it once.
+/// Not generic, so that the wasm contains this code once.
 fn edit_columns(
     table: &str,
     keys: &[(&'static str, Param)],
@@ -111,13 +133,11 @@ pub(crate) fn rows(results: &[Rows], index: usize) -> Result<&[Row]> {
     results.get(index).map(|result| result.rows.as_slice()).ok_or_else(missing)
 }
 
-/// A JSON array of strings, as stored.
 pub(crate) fn strings(text: &str) -> Result<Vec<String>> {
     serde_json::from_str(text)
         .map_err(|error| Error::internal(format!("a stored list is unreadable: {error}")))
 }
 
-/// How a list of strings is stored.
 pub(crate) fn stored_strings(list: &[String]) -> String {
     serde_json::json!(list).to_string()
 }

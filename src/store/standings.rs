@@ -1,5 +1,5 @@
-//! How somebody stands with a service, in one statement: the switch, the user, and the union of the
-//! grants that reach them.
+//! A subject's standing with a service, read in one statement: the service's switch, the user, and
+//! the union of the grants that reach them.
 
 use std::collections::HashMap;
 
@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::{grants, sql};
 
-/// What decides of a grant `g`.
+/// The columns of a grant `g` that decide.
 const GRANTED: &str = "g.permissions, g.creator, g.starts_at, g.expires_at";
 
-/// Somebody, as a request names them before it is known who that is.
+/// A subject as a request names it, before it has been looked up.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// By id; Postern need not know them.
+    /// An id, which may be unknown to Postern.
     Id(i64),
-    /// Any user of these names.
+    /// The users with these names.
     Names(Vec<String>),
     /// The user of a session, by the hash of its token or cookie.
     Session(HashedToken),
@@ -28,8 +28,9 @@ pub enum Subject {
     Key(HashedToken),
 }
 
-/// A row for the subject, without permissions, and one for each grant that reaches them. It reads
-/// the subject's memberships, the departments above, and for each of these one index entry.
+/// Selects a row for the subject, without permissions, and a row for each grant that reaches them.
+/// It reads the subject's memberships, the departments above those, and one index entry for each of
+/// them.
 #[must_use]
 pub fn select(subject: &Subject, service_id: i64) -> Statement {
     let (is_kept, who, param) = who(subject);
@@ -42,46 +43,58 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
                CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = m.object_id
                WHERE d.parent_id IS NOT NULL
              UNION
-             SELECT a.user_id, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
+             SELECT a.user_id, d.parent_id FROM above a
+               CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
                WHERE d.parent_id IS NOT NULL)
-         SELECT CAST(s.id AS TEXT) AS user_id, u.type, u.enabled, (SELECT auth_enabled FROM services WHERE id = CAST(?2 AS INTEGER)) AS switch,
+         SELECT CAST(s.id AS TEXT) AS user_id, u.type, u.enabled,
+           (SELECT auth_enabled FROM services WHERE id = CAST(?2 AS INTEGER)) AS switch,
            NULL AS permissions, NULL AS creator, NULL AS starts_at, NULL AS expires_at
          FROM subject s LEFT JOIN users u ON u.id = s.id
          UNION ALL
          SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM subject s
-           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'USER' AND g.object_id = s.id
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'USER'
+             AND g.object_id = s.id
          UNION ALL
          SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM subject s
            CROSS JOIN memberships m ON m.user_id = s.id
-           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = m.object_type AND g.object_id = m.object_id
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER)
+             AND g.object_type = m.object_type AND g.object_id = m.object_id
          UNION ALL
          SELECT CAST(a.user_id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM above a
-           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'DEPT' AND g.object_id = a.id"
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'DEPT'
+             AND g.object_id = a.id"
     );
     Statement::new(sql, [param, Param::Int64(service_id)])
 }
 
-/// A statement for the id of a subject, and its parameter.
+/// SQL that finds the subject's id, whether to materialize it, and its parameter.
 fn who(subject: &Subject) -> (&'static str, &'static str, Param) {
-    // An id is written wherever it is needed; whoever is looked up is looked up once.
+    // SQLite may repeat a constant id wherever it is needed; a subject that must be looked up is
+    // looked up once.
     match subject {
         Subject::Id(id) => ("NOT MATERIALIZED", "SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
-        Subject::Names(names) => {
-            ("MATERIALIZED", "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", sql::stored_strings(names).into())
-        }
+        Subject::Names(names) => (
+            "MATERIALIZED",
+            "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))",
+            sql::stored_strings(names).into(),
+        ),
         Subject::Key(hash) => (
             "MATERIALIZED",
-            "SELECT k.user_id FROM machine_key_secrets s CROSS JOIN machine_keys k ON k.id = s.key_id
+            "SELECT k.user_id FROM machine_key_secrets s
+             CROSS JOIN machine_keys k ON k.id = s.key_id
              WHERE s.hash = ?1 AND k.user_id IS NOT NULL",
             hash.to_hex().into(),
         ),
-        Subject::Session(hash) => {
-            ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
-        }
+        Subject::Session(hash) => (
+            "MATERIALIZED",
+            "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1",
+            hash.to_hex().into(),
+        ),
     }
 }
 
-/// The ids of the groups of a subject: a row for each, and one without a group for the subject.
+/// Selects the ids of the subject's groups: a row for each, and one without a group for the
+/// subject.
 #[must_use]
 pub fn select_groups(subject: &Subject) -> Statement {
     let (_, who, param) = who(subject);
@@ -97,7 +110,7 @@ pub fn select_groups(subject: &Subject) -> Statement {
     )
 }
 
-/// Reads what [`select_groups`] answered: the groups of each subject.
+/// Reads the rows of [`select_groups`]: the groups of each subject.
 pub fn read_groups(rows: &[Row]) -> Result<HashMap<UserId, Vec<i64>>> {
     let mut found: HashMap<UserId, Vec<i64>> = HashMap::new();
     for row in rows {
@@ -109,7 +122,7 @@ pub fn read_groups(rows: &[Row]) -> Result<HashMap<UserId, Vec<i64>>> {
     Ok(found)
 }
 
-/// Reads what [`select`] answered at `now`: one standing for each subject.
+/// Reads the rows of [`select`] at `now`: one standing for each subject.
 pub fn read(service_id: i64, rows: &[Row], now: Millis) -> Result<Vec<(Pair, InTime<Standing>)>> {
     let mut found: HashMap<i64, Standing> = HashMap::new();
     let mut given: HashMap<i64, Vec<(Permissions, Period)>> = HashMap::new();
@@ -147,7 +160,7 @@ pub fn read(service_id: i64, rows: &[Row], now: Millis) -> Result<Vec<(Pair, InT
     Ok(found.into_iter().map(in_time).collect())
 }
 
-/// What a grant gives, and when.
+/// The grant's permissions and its period.
 fn granted(row: &Row) -> Result<(Permissions, Period)> {
     let permissions = if row.flag("creator")? {
         Permissions::ALL
@@ -164,18 +177,21 @@ fn is_administrator(name: &str) -> Result<bool> {
     Ok(user_type == crate::domain::identity::user::UserType::Administrator)
 }
 
-/// What is granted on a service to these groups: a row each that has a grant.
+/// Selects the grants on a service to these groups.
 #[must_use]
 pub fn select_of_groups(service_id: i64, groups: &[i64]) -> Statement {
     let ids: Vec<_> = groups.iter().map(ToString::to_string).collect();
     Statement::new(
-        format!("SELECT CAST(g.object_id AS TEXT) AS object_id, {GRANTED} FROM json_each(?2) ids
-         CROSS JOIN grants g ON g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'GROUP' AND g.object_id = CAST(ids.value AS INTEGER)"),
+        format!(
+            "SELECT CAST(g.object_id AS TEXT) AS object_id, {GRANTED} FROM json_each(?2) ids
+             CROSS JOIN grants g ON g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'GROUP'
+               AND g.object_id = CAST(ids.value AS INTEGER)"
+        ),
         [Param::Int64(service_id), sql::stored_strings(&ids).into()],
     )
 }
 
-/// Reads what [`select_of_groups`] answered at `now`: the permissions of each of the groups.
+/// Reads the rows of [`select_of_groups`] at `now`: the permissions of each group.
 pub fn read_of_groups(
     groups: &[i64],
     rows: &[Row],

@@ -1,4 +1,4 @@
-//! Token apps.
+//! Token apps. Their secrets are sealed when written and opened when read.
 
 use serde_json::Value;
 
@@ -21,11 +21,12 @@ use crate::store::constraint::Constraint;
 use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::{feed, sql};
 
-const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
-    initial_roles, initial_password, policy, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
+const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email,
+    algorithm, enabled, creates_users, initial_roles, initial_password, policy,
+    CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
-/// The enabled apps that changed after a place in the feed, at most `limit`; all of them where
-/// there is no place, or where the feed has a gap of more than `max_changes` there.
+/// Selects at most `limit` enabled apps that changed after a place in the feed. Without a place, or
+/// if the feed has a gap of more than `max_changes` after it, selects all enabled apps.
 #[must_use]
 pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) -> Statement {
     let has_gap = feed::HAS_GAP;
@@ -41,15 +42,16 @@ pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) 
     )
 }
 
-/// The enabled apps of a selection, at most `limit`: those that name the issuer first, each part in
-/// order of name. An issuer with the place of a tenant in it is compared later.
+/// Selects at most `limit` enabled apps of a selection, first those that name the issuer, and both
+/// parts by name. An issuer with a placeholder for the tenant is compared later.
 #[must_use]
 pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
     let Selection { algorithm, token_name, app, issuer } = selection;
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM token_apps
-             WHERE enabled = 1 AND algorithm IN (?1, ?7) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
+             WHERE enabled = 1 AND algorithm IN (?1, ?7) AND (?2 IS NULL OR token_name = ?2)
+               AND (?3 IS NULL OR name = ?3)
                AND (?5 = 0 OR issuer IS NULL OR issuer = ?6 OR instr(issuer, '{TENANT}') > 0)
              ORDER BY issuer IS NULL, name LIMIT ?4"
         ),
@@ -65,7 +67,7 @@ pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
     )
 }
 
-/// The other name under which apps of the algorithm may be stored, or the same one.
+/// The other name under which apps with this algorithm may be stored, or else its own name.
 fn other_name(algorithm: Algorithm) -> &'static str {
     Algorithm::ALL
         .into_iter()
@@ -75,20 +77,20 @@ fn other_name(algorithm: Algorithm) -> &'static str {
         .name()
 }
 
-/// All enabled apps in order of name.
+/// Selects all enabled apps, by name.
 #[must_use]
 pub fn select_enabled() -> Statement {
     Statement::new(format!("SELECT {COLUMNS} FROM token_apps WHERE enabled = 1 ORDER BY name"), [])
 }
 
-/// What becomes of the password of an app's new users.
+/// What happens to the initial password of an app's new users.
 #[derive(Debug)]
 pub enum NewPassword<'a> {
-    /// It stays as it is.
+    /// It is kept.
     Stays,
-    /// It becomes this.
+    /// It is replaced.
     Becomes(&'a PasswordHash),
-    /// They have none.
+    /// It is removed: new users have no password.
     Goes,
 }
 
@@ -98,8 +100,8 @@ impl NewPassword<'_> {
     }
 }
 
-/// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret
-/// the stored one is kept; where there is none, the write is refused.
+/// Creates an app or replaces all of it except its creator and creation time. Without a secret, the
+/// stored one is kept; if there is none, the write is refused.
 #[must_use]
 pub fn upsert(
     name: &AppName,
@@ -110,14 +112,21 @@ pub fn upsert(
     now: Millis,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm, enabled,
-           creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy)
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username,
+           claim_name, claim_email, algorithm, enabled, creates_users, initial_roles,
+           initial_password, creator_id, created_at, modified_at, policy)
          VALUES (?1, ?2, COALESCE(?3, (SELECT secret FROM token_apps WHERE name = ?1)),
-           COALESCE(?4, (SELECT secret_key_id FROM token_apps WHERE name = ?1)), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16)
-         ON CONFLICT (name) DO UPDATE SET token_name = excluded.token_name, secret = excluded.secret, secret_key_id = excluded.secret_key_id,
-           expire_s = excluded.expire_s, claim_username = excluded.claim_username, claim_name = excluded.claim_name,
-           claim_email = excluded.claim_email, algorithm = excluded.algorithm, enabled = excluded.enabled, creates_users = excluded.creates_users,
-           initial_roles = excluded.initial_roles, initial_password = CASE ?17 WHEN 0 THEN initial_password ELSE excluded.initial_password END,
+           COALESCE(?4, (SELECT secret_key_id FROM token_apps WHERE name = ?1)), ?5, ?6, ?7, ?8, ?9,
+           ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16)
+         ON CONFLICT (name) DO UPDATE
+         SET token_name = excluded.token_name, secret = excluded.secret,
+           secret_key_id = excluded.secret_key_id, expire_s = excluded.expire_s,
+           claim_username = excluded.claim_username, claim_name = excluded.claim_name,
+           claim_email = excluded.claim_email, algorithm = excluded.algorithm,
+           enabled = excluded.enabled, creates_users = excluded.creates_users,
+           initial_roles = excluded.initial_roles,
+           initial_password =
+             CASE ?17 WHEN 0 THEN initial_password ELSE excluded.initial_password END,
            modified_at = excluded.modified_at, policy = excluded.policy",
         [
             name.as_str().into(),
@@ -141,7 +150,7 @@ pub fn upsert(
     )
 }
 
-/// Refuses the whole batch where the policy of the app is not the one that was read.
+/// Fails the batch if the app's policy is not the one that was read.
 #[must_use]
 pub fn refuse_changed_policy(name: &AppName, read: Option<&Policy>) -> Statement {
     let policy = read.map(Policy::chosen).unwrap_or_default();
@@ -152,53 +161,46 @@ pub fn refuse_changed_policy(name: &AppName, read: Option<&Policy>) -> Statement
     )
 }
 
-/// Refuses the whole batch where the app is not the one that was read, or is there where none was.
+/// Fails the batch if the app changed since it was read, or exists although none was found.
 #[must_use]
 pub fn refuse_changed(name: &AppName, read_at: Option<Millis>) -> Statement {
     Statement::new(
-        Constraint::TokenAppChanged.refuse_where("COALESCE((SELECT modified_at FROM token_apps WHERE name = ?1), -1) <> COALESCE(?2, -1)"),
+        Constraint::TokenAppChanged.refuse_where(
+            "COALESCE((SELECT modified_at FROM token_apps WHERE name = ?1), -1)
+               <> COALESCE(?2, -1)",
+        ),
         [name.as_str().into(), read_at.map_or(Param::Null, Param::from)],
     )
 }
 
-/// Deletes an app.
 #[must_use]
 pub fn delete(name: &str) -> Statement {
     Statement::new("DELETE FROM token_apps WHERE name = ?1", [name.into()])
 }
 
-/// One app.
 pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name = ?1");
-    sql::query(cx, Statement::new(sql, [name.into()]))
-        .await?
-        .first()
-        .map(|row| app(cx, row))
-        .transpose()
+    sql::first(cx, Statement::new(sql, [name.into()]), |row| app(cx, row)).await
 }
 
-/// The apps of these names that exist.
+/// The existing apps among these names.
 pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
     let sql =
         format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
-    sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()]))
-        .await?
-        .iter()
-        .map(|row| app(cx, row))
-        .collect()
+    sql::all(cx, Statement::new(sql, [sql::stored_strings(names).into()]), |row| app(cx, row)).await
 }
 
-/// The apps whose name begins with a text, in whatever case, by name.
+/// The apps whose name begins with a text, ignoring case, by name.
 pub async fn list_beginning(cx: &Cx, beginning: &str) -> Result<Vec<TokenApp>> {
     let page = Page { beginning, after: None, limit: i64::from(u32::MAX) };
     let statement = beginnings::TOKEN_APPS.select(cx, COLUMNS, page).await?;
-    sql::query(cx, statement).await?.iter().map(|row| app(cx, row)).collect()
+    sql::all(cx, statement, |row| app(cx, row)).await
 }
 
-/// Every app, by name.
+/// All apps, by name.
 pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps ORDER BY name");
-    sql::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
+    sql::all(cx, Statement::new(sql, []), |row| app(cx, row)).await
 }
 
 fn stored_name(row: &Row) -> Result<AppName> {

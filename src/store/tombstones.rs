@@ -1,4 +1,4 @@
-//! Names of deleted users, which no token brings back.
+//! Names of deleted users. No token creates a user with such a name again.
 
 use crate::context::Cx;
 use crate::domain::identity::user::UserId;
@@ -9,21 +9,18 @@ use crate::store::sql;
 
 const COLUMNS: &str = "username, CAST(id AS TEXT) AS id, deleted_at, deleted_by";
 
-/// The name of a deleted user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
-    /// The name.
     pub username: String,
-    /// The id that the user had; 0 where they have another name now.
+    /// The deleted user's id; 0 if the user exists and only changed the name.
     pub id: UserId,
-    /// When they were deleted.
     pub deleted_at: Millis,
-    /// The user name of who deleted them; empty where it is unknown.
+    /// The user name of whoever deleted them; empty if unknown.
     pub deleted_by: String,
 }
 
-/// Notes who deleted a user, behind the deletion and in the same batch: its trigger left the
-/// tombstone.
+/// Records who deleted a user. It must run after the deletion in the same batch, because the
+/// deletion's trigger creates the tombstone.
 #[must_use]
 pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statement {
     Statement::new(
@@ -32,29 +29,31 @@ pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statem
     )
 }
 
-/// The id in the tombstone of a name that somebody gave up: they have their id still.
+/// The id in the tombstone of a name that its user gave up: the user still has the id.
 const OF_NOBODY: UserId = UserId(0);
 
-/// Notes who gave a user another name, behind the change and in the same batch: its trigger left
-/// the tombstone at the old one.
+/// Records who renamed a user. It must run after the change in the same batch, because the change's
+/// trigger creates the tombstone of the old name.
 #[must_use]
 pub fn sign_renamed(old_name: &str, renamed_by: &str, now: Millis) -> Statement {
     sign(old_name, OF_NOBODY, renamed_by, now)
 }
 
-/// Lets a user of the name be created. The id stays what nobody gets, and tokens that were issued
-/// before the deletion stay over.
+/// Frees the name for new users. The id is still never given again, and tokens issued before the
+/// deletion stay invalid.
 #[must_use]
 pub fn free_name(username: &str) -> [Statement; 2] {
     [
-        "INSERT INTO freed_names (username, deleted_at) SELECT username, deleted_at FROM tombstones WHERE username = ?1
+        "INSERT INTO freed_names (username, deleted_at) SELECT username, deleted_at FROM tombstones
+         WHERE username = ?1
            ON CONFLICT (username) DO UPDATE SET deleted_at = MAX(deleted_at, excluded.deleted_at)",
         "DELETE FROM tombstones WHERE username = ?1",
     ]
     .map(|sql| Statement::new(sql, [username.into()]))
 }
 
-/// Lets an administrator give the id of a name's tombstone again; it goes before [`free_name`].
+/// Frees the id in a name's tombstone, so that an administrator may give it again. It must run
+/// before [`free_name`].
 #[must_use]
 pub fn free_id(username: &str) -> Statement {
     Statement::new(
@@ -64,42 +63,34 @@ pub fn free_id(username: &str) -> Statement {
     )
 }
 
-/// The tombstone of a name.
 pub async fn find(cx: &Cx, username: &str) -> Result<Option<Tombstone>> {
     let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE username = ?1");
-    sql::query(cx, Statement::new(sql, [username.into()])).await?.first().map(tombstone).transpose()
+    sql::first(cx, Statement::new(sql, [username.into()]), tombstone).await
 }
 
-/// The tombstone of an id.
 pub async fn of_id(cx: &Cx, id: UserId) -> Result<Option<Tombstone>> {
     let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(tombstone)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), tombstone).await
 }
 
-/// Whether the id was a deleted user's, and was not freed.
+/// Tells whether the id belonged to a deleted user and was not freed.
 pub async fn is_past(cx: &Cx, id: UserId) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM past_ids WHERE kind = 'user' AND id = ?1 AND freed = 0";
     Ok(!sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.is_empty())
 }
 
-/// Whether a token of that time means whoever had a freed name before.
+/// Tells whether a token issued at that time means the deleted user who had a freed name.
 pub async fn is_of_former(cx: &Cx, username: &str, issued_at_s: i64) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2";
-    Ok(!sql::query(cx, Statement::new(sql, [username.into(), Param::Number(issued_at_s)]))
-        .await?
-        .is_empty())
+    let statement = Statement::new(sql, [username.into(), Param::Number(issued_at_s)]);
+    Ok(!sql::query(cx, statement).await?.is_empty())
 }
 
-/// Tombstones by ascending name.
+/// Tombstones after a name, by ascending name.
 pub async fn list(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
     let sql =
         format!("SELECT {COLUMNS} FROM tombstones WHERE username > ?1 ORDER BY username LIMIT ?2");
-    let rows = sql::query(cx, Statement::new(sql, [after.into(), Param::Number(limit)])).await?;
-    rows.iter().map(tombstone).collect()
+    sql::all(cx, Statement::new(sql, [after.into(), Param::Number(limit)]), tombstone).await
 }
 
 fn tombstone(row: &Row) -> Result<Tombstone> {

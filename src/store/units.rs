@@ -1,4 +1,4 @@
-//! Departments, groups, and who is in them.
+//! Departments, groups, and their members.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::{Unit, UnitKind};
@@ -12,10 +12,9 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::IdKind;
 use crate::store::sql;
 
-const COLUMNS: &str =
-    "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
+const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id,
+    created_at";
 
-/// The kind of its ids.
 #[must_use]
 pub const fn id_kind(kind: UnitKind) -> IdKind {
     match kind {
@@ -24,8 +23,8 @@ pub const fn id_kind(kind: UnitKind) -> IdKind {
     }
 }
 
-/// Creates a department or group; its id must be free. Without one, `ids::choose` goes before it.
-/// Answers its id.
+/// Creates a department or group. Its id must be free; without one, `ids::choose` must run before
+/// it. Returns the id.
 #[must_use]
 pub fn insert(
     kind: UnitKind,
@@ -37,7 +36,8 @@ pub fn insert(
     Statement::new(
         format!(
             "INSERT INTO units (object_type, id, name, parent_id, created_at, name_folded)
-             VALUES (?1, COALESCE(CAST(?2 AS INTEGER), {}), ?3, ?4, ?5, ?6) RETURNING CAST(id AS TEXT) AS id",
+             VALUES (?1, COALESCE(CAST(?2 AS INTEGER), {}), ?3, ?4, ?5, ?6)
+             RETURNING CAST(id AS TEXT) AS id",
             id_kind(kind).chosen()
         ),
         [
@@ -51,12 +51,12 @@ pub fn insert(
     )
 }
 
-/// The name of a group as SCIM compares it.
+/// A group's name as SCIM compares it; NULL for a department.
 pub(super) fn folded(kind: UnitKind, name: Option<&str>) -> Param {
     name.filter(|_| kind == UnitKind::Group).map(text::folded).into()
 }
 
-/// Changes the name and the department above.
+/// Updates the name and the parent department if they differ from `before`.
 #[must_use]
 pub fn update(before: &Unit, after: &Unit) -> Statement {
     let both = |of: fn(&Unit) -> Param| [before, after].map(of);
@@ -70,7 +70,7 @@ pub fn update(before: &Unit, after: &Unit) -> Statement {
     sql::edit("units", &keys, &[], columns)
 }
 
-/// Deletes a department or group; who is in it, and the grants to it, are to go in the same batch.
+/// Deletes a department or group. The same batch must delete its memberships and grants.
 #[must_use]
 pub fn delete(kind: UnitKind, id: i64) -> Statement {
     Statement::new(
@@ -79,7 +79,7 @@ pub fn delete(kind: UnitKind, id: i64) -> Statement {
     )
 }
 
-/// Refuses the whole batch where one of these departments now lies below itself.
+/// Fails the batch if one of these departments has become its own descendant.
 #[must_use]
 pub fn refuse_circle(ids: &[i64]) -> Statement {
     Statement::new(
@@ -87,9 +87,11 @@ pub fn refuse_circle(ids: &[i64]) -> Statement {
             "EXISTS (
                WITH RECURSIVE above (start, id) AS (
                  SELECT id, parent_id FROM units
-                   WHERE object_type = 'DEPT' AND parent_id IS NOT NULL AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))
+                   WHERE object_type = 'DEPT' AND parent_id IS NOT NULL
+                     AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))
                  UNION
-                 SELECT a.start, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
+                 SELECT a.start, d.parent_id FROM above a
+                   CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
                    WHERE d.parent_id IS NOT NULL)
                SELECT 1 FROM above WHERE start = id)",
         ),
@@ -97,7 +99,7 @@ pub fn refuse_circle(ids: &[i64]) -> Statement {
     )
 }
 
-/// Refuses the whole batch where this department is gone and has departments below.
+/// Fails the batch if this department was deleted and has departments below it.
 #[must_use]
 pub fn refuse_orphans(id: i64) -> Statement {
     Statement::new(
@@ -109,16 +111,17 @@ pub fn refuse_orphans(id: i64) -> Statement {
     )
 }
 
-/// Puts a user in. Being in twice is being in.
+/// Adds a member, unless they are one.
 #[must_use]
 pub fn insert_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     Statement::new(
-        "INSERT INTO memberships (user_id, object_type, object_id) VALUES (?3, ?1, ?2) ON CONFLICT DO NOTHING",
+        "INSERT INTO memberships (user_id, object_type, object_id) VALUES (?3, ?1, ?2)
+         ON CONFLICT DO NOTHING",
         [kind.object_type().name().into(), Param::Int64(id), Param::Int64(user_id)],
     )
 }
 
-/// Takes a user out.
+/// Removes a member.
 #[must_use]
 pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     Statement::new(
@@ -127,8 +130,8 @@ pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     )
 }
 
-/// Takes a user out of those of the groups that are not wanted by a token, unless a token that was
-/// issued later spoke.
+/// Removes a user from those of the groups that a token does not claim, unless a token that was
+/// issued later has set them.
 #[must_use]
 pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64], issued_at_s: i64) -> Statement {
     Statement::new(
@@ -140,8 +143,8 @@ pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64], issued_at_s: i
     )
 }
 
-/// Puts a user into the groups of a token, unless a token that was issued later spoke; in a strict
-/// directory, into those that are registered.
+/// Adds a user to the groups of a token, unless a token that was issued later has set them. With
+/// `only_registered` (a strict directory), unregistered groups are skipped.
 #[must_use]
 pub fn join_groups(
     user_id: i64,
@@ -152,7 +155,8 @@ pub fn join_groups(
     Statement::new(
         "INSERT INTO memberships (user_id, object_type, object_id)
          SELECT CAST(?1 AS INTEGER), 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
-         WHERE (?3 = 0 OR EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = CAST(value AS INTEGER)))
+         WHERE (?3 = 0 OR EXISTS (SELECT 1 FROM units
+           WHERE object_type = 'GROUP' AND id = CAST(value AS INTEGER)))
            AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND followed_at <= ?4)
          ON CONFLICT DO NOTHING",
         [Param::Int64(user_id), ids(groups), only_registered.into(), Param::Number(issued_at_s)],
@@ -163,7 +167,7 @@ fn ids(ids: &[i64]) -> Param {
     sql::stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()
 }
 
-/// Takes everybody out.
+/// Removes all members.
 #[must_use]
 pub fn delete_members(kind: UnitKind, id: i64) -> Statement {
     Statement::new(
@@ -172,24 +176,19 @@ pub fn delete_members(kind: UnitKind, id: i64) -> Statement {
     )
 }
 
-/// Takes a user out of everything.
+/// Removes a user from all departments and groups.
 #[must_use]
 pub fn delete_memberships(user_id: i64) -> Statement {
     Statement::new("DELETE FROM memberships WHERE user_id = ?1", [Param::Int64(user_id)])
 }
 
-/// One department or group.
 pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
     let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id = ?2");
     let params = [kind.object_type().name().into(), Param::Int64(id)];
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map(|row| unit(kind, row))
-        .transpose()
+    sql::first(cx, Statement::new(sql, params), |row| unit(kind, row)).await
 }
 
-/// Departments or groups by ascending id; where names must begin with a text, by name.
+/// Departments or groups by ascending id, or by name if `beginning` selects by name.
 pub async fn list(
     cx: &Cx,
     kind: UnitKind,
@@ -204,7 +203,8 @@ pub async fn list(
         }
         None => Statement::new(
             format!(
-                "SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3"
+                "SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2
+                 ORDER BY units.id LIMIT ?3"
             ),
             [
                 kind.object_type().name().into(),
@@ -213,10 +213,10 @@ pub async fn list(
             ],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(|row| unit(kind, row)).collect()
+    sql::all(cx, statement, |row| unit(kind, row)).await
 }
 
-/// Who is in a department or group, by ascending id of the user.
+/// The members of a department or group, by ascending id.
 pub async fn list_members(
     cx: &Cx,
     kind: UnitKind,
@@ -225,14 +225,20 @@ pub async fn list_members(
     limit: i64,
 ) -> Result<Vec<i64>> {
     let statement = Statement::new(
-        "SELECT CAST(user_id AS TEXT) AS user_id FROM memberships WHERE object_type = ?1 AND object_id = ?2 AND user_id > ?3
+        "SELECT CAST(user_id AS TEXT) AS user_id FROM memberships
+         WHERE object_type = ?1 AND object_id = ?2 AND user_id > ?3
          ORDER BY memberships.user_id LIMIT ?4",
-        [kind.object_type().name().into(), Param::Int64(id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
+        [
+            kind.object_type().name().into(),
+            Param::Int64(id),
+            Param::Int64(after_id.unwrap_or(i64::MIN)),
+            Param::Number(limit),
+        ],
     );
-    sql::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()
+    sql::all(cx, statement, |row| row.int64("user_id")).await
 }
 
-/// Whether the object of a grant is registered: a user, a department or a group.
+/// Tells whether the object of a grant is a registered user, department or group.
 pub async fn exists(cx: &Cx, object_type: ObjectType, id: i64) -> Result<bool> {
     let sql = match object_type {
         ObjectType::User => "SELECT 1 AS found FROM users WHERE id = ?1 AND ?2 = 'USER'",

@@ -1,4 +1,4 @@
-//! Users.
+//! Reads, updates and deletes users. `new_users` adds them.
 
 use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
@@ -9,37 +9,36 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::beginnings::{self, Page};
 use crate::store::sql;
 
-pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
-    u.password IS NOT NULL AS has_password, u.token_app, u.followed_at, u.synced_groups, u.valid_from,
-    u.password_set_at, u.created_at, u.modified_at";
+pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone,
+    u.type, u.roles, u.enabled, u.password IS NOT NULL AS has_password, u.token_app, u.followed_at,
+    u.synced_groups, u.valid_from, u.password_set_at, u.created_at, u.modified_at";
 
-/// How many grants name the user's id, of which at most 100 are looked at.
+/// The number of grants that name the user's id. It counts at most 100.
 const GRANTS_NAMING_ID: &str = "(SELECT COUNT(*) FROM (
-    SELECT 1 FROM grants WHERE object_type = 'USER' AND object_id = u.id LIMIT 100)) AS grants_naming_id";
+    SELECT 1 FROM grants WHERE object_type = 'USER' AND object_id = u.id LIMIT 100))
+    AS grants_naming_id";
 
-/// A user, as administrators see them.
+/// A user as administrators see them.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// The user.
     pub user: User,
     /// How many grants name their id, at most 100. Some may be older than the user.
     pub grants_naming_id: i64,
 }
 
-/// Which users to list: by ascending id, `limit` at most.
+/// Selects users: by ascending id, at most `limit`.
 #[derive(Debug)]
 pub struct Filter {
-    /// Only the one of this name.
+    /// Only the user with this name.
     pub username: Option<String>,
-    /// Only those whose name begins so, in whatever case; they are in order of name.
+    /// Only users whose name begins with this, ignoring case. They are ordered by name.
     pub beginning: Option<String>,
     /// Only users with a greater id.
     pub after_id: Option<i64>,
-    /// How many.
     pub limit: i64,
 }
 
-/// The users of these names.
+/// Selects the users with these names.
 #[must_use]
 pub fn select_named(names: &[String]) -> Statement {
     Statement::new(
@@ -50,19 +49,20 @@ pub fn select_named(names: &[String]) -> Statement {
     )
 }
 
-/// The users of these ids.
+/// Selects the users with these ids.
 #[must_use]
 pub fn select_of_ids(ids: &[UserId]) -> Statement {
     let ids: Vec<_> = ids.iter().map(|id| id.0.to_string()).collect();
     Statement::new(
         format!(
-            "SELECT {COLUMNS} FROM json_each(?1) ids CROSS JOIN users u ON u.id = CAST(ids.value AS INTEGER)"
+            "SELECT {COLUMNS} FROM json_each(?1) ids
+             CROSS JOIN users u ON u.id = CAST(ids.value AS INTEGER)"
         ),
         [sql::stored_strings(&ids).into()],
     )
 }
 
-/// The users that were changed last, at most `limit`.
+/// Selects the `limit` users that were changed last.
 #[must_use]
 pub fn select_changed_last(limit: i64) -> Statement {
     Statement::new(
@@ -71,22 +71,23 @@ pub fn select_changed_last(limit: i64) -> Statement {
     )
 }
 
-/// The users that the first `max_changes` changes after a revision name.
+/// Selects the users that are named by the first `max_changes` changes after a revision.
 #[must_use]
 pub fn select_changed_since(revision: i64, max_changes: i64) -> Statement {
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM users u WHERE u.id IN (
-               SELECT CAST(key AS INTEGER) FROM (SELECT kind, key FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)
+               SELECT CAST(key AS INTEGER)
+               FROM (SELECT kind, key FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)
                WHERE kind IN ('user', 'membership'))"
         ),
         [Param::Number(revision), Param::Number(max_changes)],
     )
 }
 
-/// Lets name, email, type and roles follow a token, unless those of a token that was issued later
-/// did. What is as it was in `before` is not written: somebody else may have changed it since it
-/// was read.
+/// Updates name, email, type and roles from a token, unless a token that was issued later has done
+/// so. Values equal to those in `before` are not written, because somebody else may have changed
+/// them since they were read.
 #[must_use]
 pub fn follow(
     id: UserId,
@@ -99,7 +100,8 @@ pub fn follow(
     let user_type =
         (after.user_type != before.user_type).then(|| after.user_type.name().to_owned());
     Statement::new(
-        "UPDATE users SET name = COALESCE(?2, name), email = COALESCE(?3, email), type = COALESCE(?4, type), roles = COALESCE(?5, roles),
+        "UPDATE users SET name = COALESCE(?2, name), email = COALESCE(?3, email),
+           type = COALESCE(?4, type), roles = COALESCE(?5, roles),
            modified_at = ?6, followed_at = ?7 WHERE id = ?1 AND followed_at <= ?7",
         [
             Param::Int64(id.0),
@@ -113,7 +115,7 @@ pub fn follow(
     )
 }
 
-/// Notes which groups tokens gave a user, unless those of a token that was issued later did.
+/// Records which groups tokens gave a user, unless a token that was issued later has done so.
 #[must_use]
 pub fn set_synced_groups(id: UserId, synced_groups: &str, issued_at_s: i64) -> Statement {
     Statement::new(
@@ -122,7 +124,7 @@ pub fn set_synced_groups(id: UserId, synced_groups: &str, issued_at_s: i64) -> S
     )
 }
 
-/// Changes what can be chosen about a user.
+/// Updates the parts of a profile that differ from `before`.
 #[must_use]
 pub fn update(id: UserId, before: &Profile, after: &Profile, now: Millis) -> Statement {
     let text = |of: fn(&Profile) -> &Option<String>| {
@@ -141,13 +143,13 @@ pub fn update(id: UserId, before: &Profile, after: &Profile, now: Millis) -> Sta
     sql::edit("users", &[("id", Param::Int64(id.0))], &[("modified_at", now.into())], columns)
 }
 
-/// Lets the users of a token app belong to none: another app of that name is not theirs.
+/// Removes the link between a token app and its users, so that a later app of the same name does
+/// not get them.
 #[must_use]
 pub fn leave_token_app(name: &str) -> Statement {
     Statement::new("UPDATE users SET token_app = NULL WHERE token_app = ?1", [name.into()])
 }
 
-/// Replaces a user's password.
 #[must_use]
 pub fn set_password(id: UserId, password: &PasswordHash, now: Millis) -> Statement {
     Statement::new(
@@ -156,7 +158,7 @@ pub fn set_password(id: UserId, password: &PasswordHash, now: Millis) -> Stateme
     )
 }
 
-/// Ends what was issued to a user before `valid_from`.
+/// Ends all sessions and tokens that the user got before `valid_from`.
 #[must_use]
 pub fn set_valid_from(id: UserId, valid_from: Millis, now: Millis) -> Statement {
     Statement::new(
@@ -165,22 +167,21 @@ pub fn set_valid_from(id: UserId, valid_from: Millis, now: Millis) -> Statement 
     )
 }
 
-/// Whether there is an administrator, enabled or not.
+/// Tells whether there is an administrator, enabled or not.
 pub async fn has_administrator(cx: &Cx) -> Result<bool> {
-    // The enabled ones have an index. Triggers keep one of them, so that the others are hardly ever
-    // looked for.
+    // An index finds the enabled administrators. Triggers keep at least one, so the second search
+    // hardly ever runs.
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE type = 'Administrator' AND enabled = 1)
         OR EXISTS (SELECT 1 FROM users WHERE type = 'Administrator') AS found";
     sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(true), |row| row.flag("found"))
 }
 
-/// Deletes a user.
 #[must_use]
 pub fn delete(id: UserId) -> Statement {
     Statement::new("DELETE FROM users WHERE id = ?1", [Param::Int64(id.0)])
 }
 
-/// One user with the password hash, by name: for signing in.
+/// Selects a user with the password hash by name, for signing in.
 #[must_use]
 pub fn select_for_sign_in(username: &str) -> Statement {
     Statement::new(
@@ -189,43 +190,33 @@ pub fn select_for_sign_in(username: &str) -> Statement {
     )
 }
 
-/// One user with the password hash, by id.
+/// Finds a user with the password hash, by id.
 pub async fn find_with_password(
     cx: &Cx,
     id: UserId,
 ) -> Result<Option<(User, Option<PasswordHash>)>> {
     let sql = format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(with_password)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), with_password).await
 }
 
-/// One user.
 pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), user).await
 }
 
-/// One user with the grants that name their id.
+/// Finds a user and counts the grants that name their id.
 pub async fn show(cx: &Cx, id: UserId) -> Result<Option<Shown>> {
     let sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(of_shown)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), of_shown).await
 }
 
-/// Lists users.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     if let Some(beginning) = &filter.beginning {
         let page =
             Page { beginning, after: filter.after_id.map(Param::Int64), limit: filter.limit };
         let statement =
             beginnings::USERS.select(cx, &format!("{COLUMNS}, {GRANTS_NAMING_ID}"), page).await?;
-        return sql::query(cx, statement).await?.iter().map(of_shown).collect();
+        return sql::all(cx, statement, of_shown).await;
     }
     let mut sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id > ?1");
     let mut params =
@@ -235,7 +226,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
         sql.push_str(" AND u.username = ?3");
     }
     sql.push_str(" ORDER BY u.id LIMIT ?2");
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(of_shown).collect()
+    sql::all(cx, Statement::new(sql, params), of_shown).await
 }
 
 fn of_shown(row: &Row) -> Result<Shown> {

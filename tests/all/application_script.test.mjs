@@ -1,5 +1,6 @@
 // What a script of the application can do with the session of an administrator who has opened the
-// application: it calls every operation of the OpenAPI document from the page, at the same origin.
+// application. The script calls each operation of the OpenAPI document from the page, which has the
+// same origin.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,7 +17,7 @@ after(() => browser?.close());
 
 const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json")));
 
-/** Values for required parameters; those of path and query that are an `id` are numbers or names. */
+/** Values for required parameters. An `id` in the path or query gets a number or a name. */
 const VALUES = {
   accessKey: "k",
   apiId: 1,
@@ -47,7 +48,7 @@ function sampleOf({ name, schema }) {
   return encodeURIComponent(value);
 }
 
-/** The requests of the document, each with the example that the document has for its body. */
+/** A request for each operation of the document, with the document's example as its body. */
 function operations() {
   return Object.entries(document.paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, { parameters = [], requestBody, security }]) => {
@@ -63,7 +64,7 @@ function operations() {
       const [[type, { example } = {}] = []] = Object.entries(requestBody?.content ?? {});
       const body = type && (typeof example === "string" ? example : JSON.stringify(example));
       const schemes = security.flatMap((one) => Object.keys(one));
-      // Whoever shows nothing is let in, or what is asked about is in the body.
+      // The operation needs no credential, or takes the token from the body.
       const isOpen = security.length === 0 || security.some((one) => Object.keys(one).length === 0);
       const url = query ? `${path}?${query}` : path;
       return { method: method.toUpperCase(), path: url, type, body, schemes, isOpen };
@@ -73,13 +74,13 @@ function operations() {
 
 const named = ({ method, path }) => `${method} ${path}`;
 const ALL = operations();
-/** Without a body, which could name another token. */
+/** The requests have no body, because it could name another token. */
 const BY_SESSION = ALL.filter(({ schemes }) => schemes.includes("session")).map(
   ({ method, path }) => ({ method, path }),
 );
 const CLOSED = ALL.filter(({ schemes, isOpen }) => !isOpen && !schemes.includes("session"));
 
-/** The answers that a script of the page gets: the status and the body of each. */
+/** The answers that a script of the page gets, each as its status and body. */
 const called = (tab, requests) =>
   tab.evaluate(
     (all) =>
@@ -97,11 +98,12 @@ const called = (tab, requests) =>
     requests,
   );
 
-/** All that is in the database. */
+/** All rows of the database. */
 async function stateOf(postern) {
   const query = (sql) => postern.tool("query", { sql });
   const tables = await query(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+    "SELECT name FROM sqlite_master " +
+      "WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
   );
   assert.ok(tables.length > 20);
   return Promise.all(
@@ -126,7 +128,8 @@ const SESSIONS = {
 };
 
 for (const [how, open] of Object.entries(SESSIONS)) {
-  test(`a script of the application manages nothing by an administrator's session, which began with ${how}`, async (test) => {
+  const what = "a script of the application manages nothing by an administrator's session";
+  test(`${what}, which began with ${how}`, async (test) => {
     const origin = await startApplication(test);
     const postern = await startPostern(test, {
       bindings: deployment({ ORIGIN_URL: origin.url, LOGIN_URL: "password" }),

@@ -1,6 +1,6 @@
 // A gateway that asks by AuthZEN: Envoy with examples/envoy-authzen.yaml, an application behind it,
-// and Postern's ORIGIN_RULES, which decide. The names are those of the interoperability scenario of
-// API gateways.
+// and Postern's ORIGIN_RULES, which decide. The names are those of AuthZEN's interoperability
+// scenario for API gateways.
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
@@ -27,7 +27,7 @@ const RULES = [
   { path: "/todos", methods: ["POST", "PUT", "DELETE"], service: 1, permission: "MODIFY" },
 ];
 
-/** Of the scenario: rick may change, beth may look. */
+/** In the scenario, rick may change records and beth may only read them. */
 const [RICK, BETH] = [
   "CiRmZDA2MTRkMy1jMzlhLTQ3ODEtYjdiZC04Yjk2ZjVhNTEwMGQSBWxvY2Fs",
   "CiRmZDM2MTRkMy1jMzlhLTQ3ODEtYjdiZC04Yjk2ZjVhNTEwMGQSBWxvY2Fs",
@@ -171,7 +171,7 @@ test("a token that the gateway does not verify is not asked about", async () => 
   assert.equal(given.front.received.length, asked);
 });
 
-test("a grant that is taken back is in force, and nobody passes while Postern does not answer", async () => {
+test("a deleted grant is in force, and nobody passes while Postern does not answer", async () => {
   const path = "/v1/services/1/grants";
   const [rick] = (await given.postern.send({ path: `/v1/users?username=${RICK}`, headers: admin }))
     .json.items;

@@ -1,4 +1,4 @@
-// What people see who open an application behind the gateway with a real browser.
+// What people see who open an application behind the gateway in a real browser.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import { expectWhole, startApplication } from "./support/application.mjs";
 import { historyOf, openTab, startBrowser, urlsSeenBy } from "./support/browser.mjs";
 import { makeCertificate, startFront } from "./support/neighbours.mjs";
 
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
 
 let browser;
@@ -30,7 +30,10 @@ after(() => browser?.close());
 const token = (username = "alice") =>
   sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
 
-/** Postern in front of an origin, with a token app; `at` is its URL under another name of this machine. */
+/**
+ * Starts Postern with a token app in front of an origin. `at` is its URL by another name of this
+ * machine.
+ */
 async function inFrontOf(test, origin, changes = {}) {
   const postern = await startPostern(test, {
     bindings: deployment({ ORIGIN_URL: origin.url, ...changes }),
@@ -39,18 +42,20 @@ async function inFrontOf(test, origin, changes = {}) {
   return { ...postern, at: (host) => `http://${host}:${new URL(postern.url).port}` };
 }
 
-/** A portal on another host with a link to a page; answers the URL of the portal. */
+/** A portal on another host with a link to a page. Returns the portal's URL. */
 async function portalWithLinkTo(test, href) {
-  const html = `<!doctype html><meta name="referrer" content="unsafe-url"><link rel="icon" href="data:,"><a href="${href}">open</a>`;
+  const html =
+    '<!doctype html><meta name="referrer" content="unsafe-url"><link rel="icon" href="data:,">' +
+    `<a href="${href}">open</a>`;
   const { url } = await startOrigin(test, (_, response) =>
     response.writeHead(200, { "content-type": "text/html" }).end(html),
   );
   return url.replace("127.0.0.1", "portal.test");
 }
 
-// To hosts that are neither local nor reached by https browsers send no Sec-Fetch-Mode.
+// Browsers send no Sec-Fetch-Mode over http, unless the host is local.
 for (const host of ["localhost", "intranet.test"]) {
-  test(`a page that is opened by a token is whole, and the token is nowhere (${host})`, async (test) => {
+  test(`a page opened by a token is whole, and the token is nowhere (${host})`, async (test) => {
     const origin = await startApplication(test);
     const postern = await inFrontOf(test, origin);
     const jwt = token();
@@ -109,9 +114,11 @@ for (const host of ["localhost", "intranet.test"]) {
   });
 }
 
-/** A page on another site over https, which shows a URL in a frame; answers its URL. */
+/** A page of another site over https, which shows a URL in a frame. Returns the page's URL. */
 async function startFraming(test, certificate, framed) {
-  const html = `<!doctype html><link rel="icon" href="data:,"><iframe name="framed" src="${framed}"></iframe>`;
+  const html =
+    '<!doctype html><link rel="icon" href="data:,">' +
+    `<iframe name="framed" src="${framed}"></iframe>`;
   const files = { key: readFileSync(certificate.key), cert: readFileSync(certificate.certificate) };
   const server = https.createServer(files, (_, response) =>
     response.writeHead(200, { "content-type": "text/html" }).end(html),
@@ -136,7 +143,7 @@ async function overHttps(test, changes) {
   return { postern: behind, origin, at, certificate };
 }
 
-test("an application in a frame of another site is whole, where SESSION_SAMESITE is none", async (test) => {
+test("an application in another site's frame is whole with SESSION_SAMESITE none", async (test) => {
   const { origin, at, certificate } = await overHttps(test, { SESSION_SAMESITE: "none" });
   const tab = await openTab(test, browser, { ignoreHTTPSErrors: true });
   await tab.goto(await startFraming(test, certificate, `${at}/page?token=${token()}`));
@@ -150,7 +157,7 @@ test("an application in a frame of another site is whole, where SESSION_SAMESITE
     assert.equal(headers["x-auth-user"], "alice", url);
   const [{ name, secure, sameSite }] = await tab.context().cookies(at);
   assert.deepEqual([name, secure, sameSite], ["__Host-postern", true, "None"]);
-  // The cookie of a frame counts in frames of that site only.
+  // The browser sends the frame's cookie only in frames of that site.
   const alone = await tab.context().newPage();
   assert.equal((await alone.goto(`${at}/page`)).status(), 401);
 });
@@ -170,7 +177,7 @@ test("a frame of another site says what happened when its session has ended", as
   await frame.waitForSelector("h1:text('Your sign-in has ended')");
 });
 
-test("without SESSION_SAMESITE a frame of another site shows its page by the token", async (test) => {
+test("without SESSION_SAMESITE another site's frame shows its page by the token", async (test) => {
   const { origin, at, certificate } = await overHttps(test);
   const tab = await openTab(test, browser, { ignoreHTTPSErrors: true });
   await tab.goto(await startFraming(test, certificate, `${at}/page?token=${token()}`));
@@ -184,7 +191,7 @@ test("without SESSION_SAMESITE a frame of another site shows its page by the tok
   );
 });
 
-test("signing out ends the session, also for a copied cookie and for the token in the link", async (test) => {
+test("signing out ends the session, a copied cookie and the token in the link", async (test) => {
   const origin = await startApplication(test);
   const postern = await inFrontOf(test, origin);
   const link = `${postern.at("localhost")}/page?token=${token()}`;
@@ -232,7 +239,10 @@ test("a user who is disabled elsewhere is out within 10 seconds", async (test) =
   assert.equal(await tab.textContent("h1"), "You may not open this page");
 });
 
-/** In English with scripts, in Chinese without them and at a host to which browsers send no Sec-Fetch-Site. */
+/**
+ * In English with scripts; in Chinese without scripts, at a host to which browsers send no
+ * Sec-Fetch-Site.
+ */
 const SIGN_INS = [
   {
     context: { locale: "en-US" },
@@ -259,7 +269,8 @@ const SIGN_INS = [
 ];
 
 for (const { context, host, words } of SIGN_INS) {
-  test(`somebody signs in at Postern's page and is where they wanted to go (${context.locale}, ${host})`, async (test) => {
+  const where = `${context.locale}, ${host}`;
+  test(`a sign-in at Postern leads to the page that was asked for (${where})`, async (test) => {
     const origin = await startApplication(test);
     const postern = await inFrontOf(test, origin, { LOGIN_URL: "password" });
     const tab = await openTab(test, browser, context);
@@ -290,7 +301,7 @@ for (const { context, host, words } of SIGN_INS) {
   });
 }
 
-test("an application that tells nobody where its pages are takes its own forms and calls", async (test) => {
+test("an application with no-referrer pages gets its own forms and calls", async (test) => {
   const origin = await startApplication(test, { "referrer-policy": "no-referrer" });
   const postern = await inFrontOf(test, origin);
   const tab = await openTab(test, browser);

@@ -1,5 +1,5 @@
-// A cache between the clients and the gateway: what is for one user is never another's. The cache
-// is nginx's, which goes by the URL and not by who asks, as those of most CDNs do.
+// A cache between the clients and the gateway never gives one user's answer to another. The cache
+// is nginx's. Its key is the URL and not the caller, as in most CDNs.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ const bearer = (loginname) => ({
   authorization: `Bearer ${sign("abcd", { loginname, exp: nowInSeconds() + 600 })}`,
 });
 
-/** What an origin may say so that caches keep its answers. */
+/** Headers of an origin by which caches keep its answers. */
 const SAID = [
   { "cache-control": "public, max-age=600" },
   { "cache-control": "s-maxage=600" },
@@ -60,7 +60,7 @@ async function behindCache(test) {
   return { cache, postern, origin };
 }
 
-test("behind a cache, the second user never gets the first one's file, whatever the origin says", async (test) => {
+test("behind a cache, the second user never gets the first one's file", async (test) => {
   const { cache, postern } = await behindCache(test);
   for (const [index, said] of SAID.entries()) {
     const path = `/x.pdf?said=${index}`;

@@ -1,8 +1,7 @@
-// The commands of README.md and of the guides, run as they stand: by bash, in a folder that looks
-// like a checkout in which `make dev` runs. What they print is compared with the block that
-// follows.
+// Runs the commands of README.md and of the guides unchanged, by bash, in a folder that looks like
+// a checkout in which `make dev` runs. Their output is compared with the block that follows.
 //
-// A block `sh` is run. A block `console` is for readers only: it needs an account, a provider or
+// Blocks with `sh` are run. Blocks with `console` are not: they need an account, a provider or
 // another machine.
 
 import assert from "node:assert/strict";
@@ -16,10 +15,10 @@ import { startCheckout } from "./support/checkout.mjs";
 /** Pages whose commands another test runs. */
 const ELSEWHERE = new Map([["docs/identity-providers.md", "identity_providers_page.test.mjs"]]);
 
-/** How blocks may begin, so that no misspelled `sh` is passed over. */
+/** The words that may begin a block, so that a misspelled `sh` is found. */
 const FENCES = /^(sh|console|json|text|toml|js|ts|python|yaml|vcl|md|sql|)$/;
 
-/** How many blocks there are at least: fewer mean that a page is no longer read. */
+/** The least number of blocks. If there are fewer, a page is not read any more. */
 const AT_LEAST = 50;
 
 const documents = readdirSync(join(top, "docs"), { recursive: true })
@@ -65,7 +64,7 @@ for (const page of pages.filter((name) => !ELSEWHERE.has(name))) {
     for (const { line, commands, shown } of blocks) {
       const { printed, failed, complaints } = await checkout.type(commands);
       const isOther = shown !== undefined && differs(shown, printed);
-      // Where the page shows no refusal, none may be passed over.
+      // A refusal is an error, unless the page shows one.
       const isRefusal = /"status":\s*[45]\d\d|^\s*[45]\d\d$/m.test(shown ?? "");
       if (isOther || (failed.length > 0 && !isRefusal))
         wrong.push(`${page}:${line}\n${commands}\nprinted:\n${printed}\n${complaints}`);

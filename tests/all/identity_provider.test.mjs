@@ -1,5 +1,5 @@
-// Tokens of a real identity provider, oidc-provider, which the Worker finds over https: whose are
-// taken, and that none is refused while the provider replaces its key.
+// Tokens of a real identity provider, oidc-provider, which the Worker fetches over https: which
+// tokens are accepted, and that none is refused while the provider replaces its key.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -12,7 +12,7 @@ import { ISSUER, startIdentityProvider } from "./support/identity_provider.mjs";
 const REPORTS = "https://reports.example/api";
 const CRM = "https://crm.example/api";
 
-/** How long an isolate asks an issuer no second time for a key that its set does not have. */
+/** Milliseconds in which an isolate does not ask an issuer again for a key that its set lacks. */
 const PAUSE_MS = 10_000;
 
 let provider;
@@ -82,7 +82,7 @@ describe("a real identity provider", () => {
     const old = await provider.token("reports-web", REPORTS);
     const fetchedBefore = provider.asked.length;
     const traffic = startTraffic();
-    // The provider replaces its key once the pause after the first fetch is over.
+    // The provider replaces its key after the pause that follows the first fetch.
     await sleep(PAUSE_MS + 1000);
     provider.use([second, first]);
     await sleep(4000);
@@ -94,7 +94,7 @@ describe("a real identity provider", () => {
     assert.ok(signedBy(first) > 100, `${signedBy(first)} tokens of the old key`);
     assert.ok(signedBy(second) > 40, `${signedBy(second)} tokens of the new key`);
     assert.equal(provider.asked.length - fetchedBefore, 1, "the set was read once more");
-    // What the old key signed counts on, because the set still has it.
+    // A token with the old key is still valid, because the set still has the key.
     expectStatus(await verifyBearer(postern, old), 200);
   });
 
@@ -115,7 +115,7 @@ describe("a real identity provider", () => {
     }
     assert.equal(answers.at(-1).status, 200);
     expectStatus(await verifyBearer(postern, late.at(-1).token), 200);
-    // The set has no longer the second key. A token of it makes the isolate ask once more.
+    // The set lacks the second key now. A token signed with it makes the isolate ask once more.
     await refusedAtLast(second);
   });
 
@@ -131,7 +131,9 @@ describe("a real identity provider", () => {
   });
 });
 
-/** Asserts that a token whose key is in no set is refused, after it was told to come again at most once. */
+/**
+ * Asserts that a token whose key is in no set is refused, after at most one answer to try again.
+ */
 async function refusedAtLast(token) {
   const answer = await verifyBearer(postern, token);
   if (answer.status === 503) await sleep(Number(answer.headers["retry-after"]) * 1000);
@@ -141,7 +143,7 @@ async function refusedAtLast(token) {
   );
 }
 
-/** Asks with a fresh token every 50 ms, until it is stopped. */
+/** Verifies a fresh token every 50 ms, until it is stopped. */
 function startTraffic() {
   const answers = [];
   const ask = async () => {

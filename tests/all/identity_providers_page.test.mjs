@@ -1,5 +1,4 @@
-// The commands of docs/identity-providers.md, run as they stand: by bash and curl, against the
-// Worker.
+// Runs the commands of docs/identity-providers.md unchanged, by bash and curl, against the Worker.
 
 import assert from "node:assert/strict";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +11,7 @@ import { succeed, workFolder } from "./support/programs.mjs";
 
 const PAGE = readFileSync(join(top, "docs/identity-providers.md"), "utf8");
 const ISSUER = "https://idp.example/realms/main";
-/** What the shell prints between two blocks. */
+/** The shell prints this line after each block. */
 const END = "-- the end of a block --";
 
 /** The page's commands, each with the answer that the page shows for it, if there is one. */
@@ -45,7 +44,7 @@ before(async () => {
 
 after(() => workerd?.stop());
 
-/** What each block prints, in a folder that looks like a checkout in which make dev runs. */
+/** The output of each block, in a folder that looks like a checkout in which make dev runs. */
 async function typed() {
   const folder = workFolder("identity-providers-page");
   symlinkSync(join(top, "scripts"), join(folder, "scripts"));

@@ -1,5 +1,5 @@
-// An application on Tomcat works behind the gateway as it does without: its own sign-in, its
-// JSESSIONID and its redirects, beside Postern's session. Neither session disturbs the other.
+// An application on Tomcat works behind the gateway as without it: its sign-in, its JSESSIONID and
+// its redirects, beside Postern's session. Neither session disturbs the other.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -31,7 +31,7 @@ async function signInToApplication(tab) {
   await tab.click("button");
 }
 
-/** What the application's page says, once the tab shows it at this URL. */
+/** The content of the application's page, when the tab shows it at this URL. */
 async function home(tab, url) {
   await tab.waitForURL((now) => now.href.replace(/;jsessionid=[^?]*/, "") === url);
   assert.equal(await tab.textContent("h1"), "home");
@@ -88,7 +88,7 @@ for (const [name, form] of Object.entries(FORMS)) {
       ["tom", "alice", 3, "POST a"],
     );
 
-    // Out of the application, and not of Postern.
+    // Signs out of the application, but not of Postern.
     await tab.goto(`${postern.url}app/logout.jsp`);
     assert.equal(tab.url(), `${postern.url}bye.jsp`);
     assert.equal(await tab.textContent("#caller"), "alice");
@@ -96,7 +96,7 @@ for (const [name, form] of Object.entries(FORMS)) {
     await signInToApplication(tab);
     assert.equal((await home(tab, page)).visits, 1);
 
-    // Out of Postern, and not of the application.
+    // Signs out of Postern, but not of the application.
     const { JSESSIONID } = await cookiesOf(tab);
     await tab.goto(`${postern.url}v1/sign-out`);
     assert.equal((await tab.goto(page)).status(), 401);

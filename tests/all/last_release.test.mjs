@@ -1,8 +1,7 @@
-// The last release on the new schema: its own transcripts, on the host, with the migrations of
+// The last release on the new schema: its own transcripts run on the host, with the migrations of
 // these sources.
 //
-// On the host, since the SQL that ships is the SQL that runs there, and a build of the old Worker
-// would need its old tools.
+// The host runs the same SQL as the Worker, and a build of the old Worker would need its old tools.
 
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -15,7 +14,7 @@ const [release, commit] = readFileSync(join(top, "tests/upgrade/last_release"), 
   .trim()
   .split(" ");
 
-/** The sources of the release, with the migrations of these sources in place of its own. */
+/** The sources of the release, with their migrations replaced by those of these sources. */
 async function sources() {
   const { code } = await run("git", ["cat-file", "-e", `${commit}^{commit}`]);
   assert.equal(

@@ -24,13 +24,13 @@ async function administer(postern, method, path, json) {
   return answer.json;
 }
 
-test("authlib introspects and revokes, with a client id and secret that need escaping", async (t) => {
+test("authlib introspects and revokes, with an id and a secret that need escaping", async (t) => {
   const postern = await startPostern(t);
   await registerApp(postern);
   const body = { name: "order service", may: ["administration"] };
   const { key } = await administer(postern, "POST", "/v1/keys", body);
-  // authlib encodes neither, and Postern can tell. Letters beyond ASCII it sends as Latin-1, which
-  // is refused.
+  // authlib encodes neither part, which Postern recognizes. It sends letters beyond ASCII as
+  // Latin-1, which Postern refuses.
   const [username, password] = ["svc+orders@example.com", "p%2Bss:w/rd +&="];
   const user = { username, password, type: "Administrator" };
   await administer(postern, "POST", "/v1/users", user);
@@ -70,7 +70,7 @@ test("a real identity provider is asked about its opaque tokens", async (t) => {
     secret: "the secret of gate",
     introspectionCacheS: 0,
     issuer: ISSUER,
-    // oidc-provider's opaque tokens without a resource are for nobody in particular.
+    // oidc-provider's opaque tokens have no audience if no resource was asked for.
     anyAudience: true,
     authorizedParties: ["reports-web"],
     claims: { username: "client_id" },

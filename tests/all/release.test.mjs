@@ -1,5 +1,5 @@
-// What `make release` packs runs, upgrades and deploys where there is Node and npm, and neither
-// Rust nor a compiler, make or git.
+// The archive of `make release` runs, upgrades and deploys with Node and npm, and without Rust, a
+// compiler, make or git.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -44,7 +44,7 @@ function providePrograms() {
   }
 }
 
-/** How this machine reaches npm's registry. */
+/** Variables by which this machine reaches npm's registry. */
 const NETWORK = /^(npm_config_.*|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*)$/i;
 
 const environment = {
@@ -57,7 +57,7 @@ const environment = {
   WRANGLER_LOG_PATH: join(scratch, "logs"),
 };
 
-/** Runs a program in a folder; answers `{ code, output }`. */
+/** Runs a program in a folder. Returns `{ code, output }`. */
 async function run(folder, program, ...args) {
   const ran = await promisify(execFile)(program, args, {
     cwd: folder,
@@ -86,7 +86,7 @@ const archive = () =>
     readdirSync(packed).find((name) => name.endsWith(".tar.gz")),
   );
 
-/** `npm run dev` until the test is over; answers its address. */
+/** Runs `npm run dev` until the test is over. Returns its address. */
 async function dev(context, folder) {
   const port = await freePort();
   const child = spawn("npm", ["run", "dev", "--", `PORT=${port}`], {
@@ -101,7 +101,7 @@ async function dev(context, folder) {
     try {
       process.kill(-child.pid, "SIGKILL");
     } catch {
-      // All of it has ended.
+      // All of its processes have ended.
     }
   });
   let output = "";
@@ -249,7 +249,7 @@ test("it takes over the state and the configuration of an older release", async 
 });
 
 test("two archives of one commit have the same bytes, wherever its files lie", async () => {
-  // A copy with other times, other owners' rights and another order of its folders.
+  // A copy with other times and permissions, and another order of its folders.
   const copy = join(scratch, "copy");
   const tracked = (await promisify(execFile)("git", ["ls-files"], { cwd: top })).stdout
     .trim()
@@ -258,8 +258,8 @@ test("two archives of one commit have the same bytes, wherever its files lie", a
     cpSync(join(top, path), join(copy, path), { recursive: true });
   cpSync(join(top, "build"), join(copy, "build"), { recursive: true });
   const again = join(scratch, "again");
-  // The copy shares its index with these sources where these are a worktree, and leaves it as it
-  // is.
+  // If these sources are a worktree, the copy shares its index with them, so git must not change
+  // the index.
   const env = { ...process.env, GIT_OPTIONAL_LOCKS: "0" };
   await promisify(execFile)(process.execPath, [join(copy, "scripts/release.mjs"), again], { env });
   const digest = (folder) =>

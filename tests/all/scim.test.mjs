@@ -1,5 +1,5 @@
-// scim2-tester, which changes and compares every attribute of the published schemas, finds nothing
-// wrong, with a key that may provision and nothing else.
+// scim2-tester, which changes and compares each attribute of the published schemas, finds no fault,
+// with a key that may only provision.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { admin, expectStatus } from "../edge/support/client.mjs";
 import { startPostern } from "../edge/support/workerd.mjs";
 import { fromPypi, run } from "./support/programs.mjs";
 
-/** Its least number of checks that succeed: fewer would mean that it left some out. */
+/** The least number of checks that succeed. If there are fewer, it has left some out. */
 const LEAST = 60;
 
 test("scim2 test has no error", async (t) => {
@@ -28,7 +28,7 @@ test("scim2 test has no error", async (t) => {
     .map((line) => /^([A-Z_]+) [a-z_]+$/.exec(line.trimEnd())?.[1])
     .filter(Boolean);
   const count = (word) => ends.filter((end) => end === word).length;
-  // It calls what it skips no success: a search over users and groups at once is not offered.
+  // It skips a search over users and groups at once, because Postern does not offer that.
   assert.deepEqual([...new Set(ends)].sort(), ["SKIPPED", "SUCCESS"], told);
   assert.equal(count("SKIPPED"), 2, told);
   assert.ok(count("SUCCESS") >= LEAST, told);

@@ -1,4 +1,4 @@
-// Paths in every spelling, through the gateway to real servers: none of them answers with what a
+// Paths in each spelling, through the gateway to real servers. None of them answers with what a
 // rule forbids, or from outside of the origin's base path. tests/host/path_spellings.rs makes the
 // spellings, and compares many more with models of such servers.
 
@@ -52,7 +52,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The answers to all spellings, in their order. */
+/** The answers to all spellings, in order. */
 async function answers(url, headers, base = "") {
   const result = [];
   const left = spellings.entries();
@@ -108,7 +108,7 @@ for (const name of NAMES) {
       `${count(ORDINARY)} of ${spellings.length} were passed on and answered`,
     );
 
-    // Without the gateway many of them do, so that they prove something.
+    // Without the gateway, many of them reach the forbidden place, so the test proves something.
     const direct = await answers(servers.urls[name], {}, "/base");
     const found = direct.filter(
       ({ text }) => text.includes(FORBIDDEN) || text.includes(OUTSIDE),

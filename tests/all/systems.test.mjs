@@ -1,5 +1,5 @@
-// The four documented systems whole behind the gateway, with their own clients where there are
-// some: Postern answers the documented paths, and the system all others, for whoever calls.
+// The four documented systems as a whole behind the gateway, with their own clients if they have
+// some. Postern answers the documented paths, and the system all others, whoever calls.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ after(() => browser?.close());
 const token = (username = "alice") =>
   sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
 
-/** A system that answers what these paths say, and else who asked for what. */
+/** A system that answers these paths as given, and all others with the caller and the path. */
 async function startSystem(test, answers = {}) {
   const origin = await startOrigin(test, async (request, response) => {
     const { pathname } = new URL(request.url, "http://system");
@@ -53,7 +53,7 @@ async function startSystem(test, answers = {}) {
   return { origin, postern };
 }
 
-/** What somebody does with the client of the GIS manager, in a page. */
+/** What a user does with the GIS manager's client in a page. */
 async function withClient({ password, jwt, map }) {
   const { SecurityManager, IManager, MapService } = globalThis.iclient;
   const base = location.origin;
@@ -125,7 +125,8 @@ test("iclientpy reads and writes features with its user's password", async (test
     await postern.send({ method: "POST", path: "/v1/users", headers: admin, json: user }),
     201,
   );
-  const url = `http://${user.username}:${encodeURIComponent(user.password)}@${new URL(postern.url).host}/iserver`;
+  const account = `${user.username}:${encodeURIComponent(user.password)}`;
+  const url = `http://${account}@${new URL(postern.url).host}/iserver`;
   const printed = await succeed(fromPypi("python"), [
     join(top, "tests/all/support/iclientpy_calls.py"),
     url,
@@ -143,7 +144,7 @@ test("iclientpy reads and writes features with its user's password", async (test
 const TOKEN_APPS = "/plugin/datafor-modeler/api/token";
 const PORTAL = "/app-portal-service/v2.3/app";
 
-/** The secret of an application of the portal. */
+/** Registers an application of the portal. Returns its secret. */
 async function registerApplication(postern) {
   const application = {
     organization: "o1",
@@ -163,7 +164,10 @@ async function registerApplication(postern) {
   return json.secret;
 }
 
-/** Paths of each system without a client of its own that others have: what Postern answers, and what the system does. */
+/**
+ * For each system without a client of its own: paths that Postern answers, and paths that the
+ * system answers.
+ */
 const SYSTEMS = {
   "the BI suite": {
     async documented(postern) {

@@ -1,4 +1,4 @@
-// Answers are copied from kept ones of their kind: nothing of one may show in another.
+// Postern copies cached answers of the same kind. Nothing of one answer may show in another.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { ADMIN_PASSWORD, startPostern } from "./support/workerd.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 
-test("no header or body of one answer shows in another, whatever is answered at once", async (t) => {
+test("no header or body of one answer shows in another that is answered at once", async (t) => {
   const postern = await startPostern(t);
   await registerApp(postern, { secret: SECRET });
   const people = {
@@ -16,9 +16,10 @@ test("no header or body of one answer shows in another, whatever is answered at 
     carol: { email: "carol@example.com" },
     dave: {},
   };
-  const bearer = (username) => ({
-    authorization: `Bearer ${sign(SECRET, { loginname: username, exp: nowInSeconds() + 600, ...people[username] })}`,
-  });
+  const bearer = (username) => {
+    const claims = { loginname: username, exp: nowInSeconds() + 600, ...people[username] };
+    return { authorization: `Bearer ${sign(SECRET, claims)}` };
+  };
   const kinds = Object.entries(people).flatMap(([username, { name, email }]) => [
     {
       request: { path: "/v1/forward-auth", headers: bearer(username) },
@@ -69,7 +70,7 @@ test("no header or body of one answer shows in another, whatever is answered at 
       headers: { "x-auth-user": undefined },
     },
   );
-  // Users are created at first sight.
+  // Users are created at their first sign-in.
   for (const { request } of kinds) await postern.send(request);
   const asked = Array.from({ length: 12 }, () => kinds).flat();
   const answers = await Promise.all(asked.map(({ request }) => postern.send(request)));

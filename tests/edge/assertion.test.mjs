@@ -1,5 +1,5 @@
-// What the origin is told in X-Postern-Assertion, checked by the example for applications with jose
-// against the real Worker.
+// The assertion in X-Postern-Assertion. The example for applications checks it with jose against
+// the real Worker.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -22,7 +22,7 @@ const privateJwk = async () => {
   return JSON.stringify(await exportJWK(privateKey));
 };
 
-/** Postern with this key in front of an origin, and what the origin was told last. */
+/** Starts Postern with this key in front of an origin that keeps the last headers it got. */
 async function inFrontOf(t, variables) {
   const origin = await startOrigin(t);
   const bindings = deployment({ ORIGIN_URL: origin.url, ...variables });

@@ -1,6 +1,6 @@
 // The certification scenario of AuthZEN Authorization API 1.0, and what the suite's modules check
-// beside it, on workerd, with both ways to show a credential that the suite has. Basic Core, Batch
-// Core, Search Core and Discovery: the decisions that need properties are not claimed.
+// beside it, on workerd, with both kinds of credential that the suite knows: Basic Core, Batch
+// Core, Search Core and Discovery. Postern does not claim the decisions that need properties.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -78,7 +78,7 @@ const VALID = {
   ...SEARCHES,
 };
 
-/** Loads the fixture by an import, as an operator would, and makes the key of the suite. */
+/** Loads the fixture by an import, as an operator would, and makes the suite's key. */
 async function loaded(test, options) {
   const postern = await startPostern(test, options);
   const text = FIXTURE.map((line) => JSON.stringify(line)).join("\n");
@@ -96,7 +96,7 @@ async function loaded(test, options) {
   return { postern, key: made.json.key };
 }
 
-/** Counts what holds, so that a run says how much it has looked at. */
+/** Counts the assertions, so that a run shows how many were made. */
 function suite(postern, authorization) {
   let held = 0;
   const hold = (condition, what) => {
@@ -137,8 +137,8 @@ function suite(postern, authorization) {
 }
 
 async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
-  // Decisions 1 to 4, which hold with a context, with properties and with members of a later
-  // version.
+  // Decisions 1 to 4. They are the same with a context, with properties, and with members of a
+  // later version.
   for (const [subject, name, id, decision] of [
     [alice, "read", "record-1", true],
     [alice, "write", "record-1", true],
@@ -165,7 +165,7 @@ async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
       true,
     );
   }
-  // What is unknown is denied.
+  // An unknown name is denied.
   for (const body of [
     asked(entity("user", "nobody"), "read", record("record-1")),
     asked(entity("spaceship", "alice"), "read", record("record-1")),
@@ -179,7 +179,7 @@ async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
   same(Object.keys(answer.json).sort(), ["context", "decision"]);
   hold(answer.json.context.constructor === Object, "context is an object");
   same(answer.headers["cache-control"], "no-store");
-  // Missing, and of another type.
+  // Each part is missing, or has another type.
   for (const part of ["subject", "action", "resource"]) {
     await refused(EVALUATION, without(PERMITTED, part), `without ${part}`);
     for (const wrong of ["alice", 7, null, [], true])
@@ -223,7 +223,7 @@ async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
       const other = await raw(path, {}, undefined, method);
       same([other.status, other.headers.allow], [405, "POST"], `${method} ${path}`);
     }
-    // What the caller calls the request comes back, also where it is refused.
+    // The answer returns the caller's request id, also if the request is refused.
     const id = "bfe9eb29-ab87-4ca3-be83-a1d5d8305716";
     same((await ok(path, body, { "x-request-id": id })).headers["x-request-id"], id);
     same(
@@ -280,7 +280,7 @@ async function batchLevel({ same, hold, ok, refused, decides }) {
     }),
     [true, false],
   );
-  // A member of an item stands for the whole of the request's.
+  // A member of an item replaces the request's member as a whole.
   const whole = (
     await ok(EVALUATIONS, { ...PERMITTED, evaluations: [{ resource: { id: "record-1" } }] })
   ).json;
@@ -402,7 +402,7 @@ async function searchLevel({ same, hold, ok, refused }) {
     has(found, action("read"), action("write"));
     hold(!found.some((one) => one.name === "delete"), "not what alice may not");
   }
-  // The decisions on record-2 hold by grants, without their properties.
+  // The decisions on record-2 follow from grants, without properties.
   has(await results("subject", asked(entity("user"), "write", record("record-2"))), bob);
   has(await results("resource", asked(bob, "write", entity("record"))), record("record-2"));
   has(await results("action", { subject: bob, resource: record("record-2") }), action("write"));
@@ -431,7 +431,7 @@ async function searchLevel({ same, hold, ok, refused }) {
       await refused(path, { ...body, page: { limit } }, `a limit of ${JSON.stringify(limit)}`);
     for (const token of ["made up", 7, null])
       await refused(path, { ...body, page: { token } }, `the token ${token}`);
-    // Page by page, each result is there once.
+    // All pages together have each result once.
     const whole = (await ok(path, body)).json;
     hold(whole.page === undefined, "no page where nobody asked and nothing follows");
     const collected = [];
@@ -526,6 +526,6 @@ test("a decision follows a revoked grant in another process, and at once with a 
   );
   const again = await here.send({ method: "DELETE", path, headers: admin });
   const bookmark = again.headers["x-postern-bookmark"];
-  // The local runtime gives none; where one is given, it counts at once.
+  // The local runtime gives no bookmark. If there is one, the change is in force at once.
   if (bookmark) assert.equal(await decision({ "x-postern-bookmark": bookmark }), false);
 });

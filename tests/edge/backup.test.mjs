@@ -1,6 +1,6 @@
-// The command line behind `make backup` and `make restore`: what it brings in and out, what it says
-// of wrong lines, and how it goes on after having been killed. A proxy stands between it and
-// Postern, so that it can be killed at a chosen moment.
+// The command line of `make backup` and `make restore`: what it exports and imports, how it reports
+// wrong lines, and how it continues after it was killed. A proxy stands between it and Postern, so
+// that it can be killed at a chosen moment.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -13,14 +13,14 @@ import { admin, expectStatus } from "./support/client.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
 
 const SIZE = sizes({ grants: 4000, users: 500, services: 40 });
-/** Small, so that there are many requests. */
+/** Bytes of a request. A small number makes many requests. */
 const REQUEST_BYTES = 20_000;
 
 /**
  * A proxy in front of Postern. `interfere(number)` decides about each request, counted from 0:
- * undefined lets it pass, "unheard" hangs before Postern hears of it, "unanswered" hangs after
- * Postern has answered, "reset" closes the connection, "cut" does so in the midst of the answer,
- * and a number answers with that status.
+ * undefined forwards it, "unheard" hangs before Postern gets it, "unanswered" hangs after Postern
+ * has answered, "reset" closes the connection, "cut" closes it in the middle of the answer, and a
+ * number is answered as the status.
  */
 async function proxy(test, postern) {
   const proxied = { interfere: () => undefined, count: 0, hung: undefined };
@@ -85,7 +85,7 @@ async function exported(postern, folder, name = "exported.ndjson") {
   return file;
 }
 
-/** Runs it until the proxy hangs, and kills it there. */
+/** Runs the command until the proxy hangs, and kills it then. */
 async function killWhereItHangs(target, start) {
   const hung = new Promise((done) => {
     target.hung = () => {
@@ -104,7 +104,7 @@ async function killWhereItHangs(target, start) {
   target.interfere = () => undefined;
 }
 
-test("what is imported is exported, and that imports into an empty Postern as the same state, in both formats", async (test) => {
+test("an export imports into an empty Postern as the same state, in both formats", async (test) => {
   const { folder, postern, file } = await prepare(test);
   const tally = await write(file, SIZE);
   const said = await succeeds(transfer("restore", postern.url, { FILE: file }));
@@ -114,7 +114,7 @@ test("what is imported is exported, and that imports into an empty Postern as th
 
   const csv = await exported(postern, folder, "exported.csv");
   for (const copy of [first, csv]) {
-    // What is sealed opens under the same master key.
+    // A Postern with the same master key opens the sealed values.
     const other = await startPostern(test, { bindings: postern.bindings });
     await succeeds(transfer("restore", other.url, { FILE: copy, REQUEST_BYTES }));
     const again = await exported(other, folder, "again.ndjson");
@@ -129,7 +129,7 @@ test("what is imported is exported, and that imports into an empty Postern as th
   );
 });
 
-test("keys with two secrets each are restored wherever a request ends, in both formats", async (test) => {
+test("keys with two secrets are restored wherever a request ends", async (test) => {
   const { folder, postern } = await prepare(test);
   const secrets = [];
   for (let number = 0; number < 12; number += 1) {
@@ -184,7 +184,7 @@ test("a key for machines restores in place of a password", async (test) => {
 });
 
 for (const moment of ["unheard", "unanswered"]) {
-  test(`an import that is killed while a request is ${moment} ends with the same state when it is started again`, async (test) => {
+  test(`an import that is killed at an ${moment} request can be repeated`, async (test) => {
     const { folder, postern, file, target } = await prepare(test);
     const tally = await write(file, SIZE);
     target.interfere = (number) => (number === 10 ? moment : undefined);
@@ -203,7 +203,7 @@ for (const moment of ["unheard", "unanswered"]) {
   });
 }
 
-test("a progress file counts only for the file and the Postern that it was written for", async (test) => {
+test("a progress file is used only for its own file and its own Postern", async (test) => {
   const { folder, postern, file, target } = await prepare(test);
   await write(file, SIZE);
   const killInTheMidst = async () => {
@@ -226,7 +226,7 @@ test("a progress file counts only for the file and the Postern that it was writt
 });
 
 for (const format of ["ndjson", "csv"]) {
-  test(`an export as ${format} that is killed in the midst of a line goes on there, and ends as if it had not been`, async (test) => {
+  test(`an export as ${format} that is killed within a line continues there`, async (test) => {
     const { folder, postern, file, target } = await prepare(test);
     await write(file, SIZE);
     await succeeds(transfer("restore", postern.url, { FILE: file }));
@@ -239,7 +239,7 @@ for (const format of ["ndjson", "csv"]) {
     await killWhereItHangs(target, start);
     const half = existsSync(partial) ? readFileSync(partial, "utf8") : "";
     assert.ok(expected.startsWith(half));
-    // However much the killed one had written: half of it, ending within a line.
+    // Simulates that the killed command had written half of the file, which ends within a line.
     writeFileSync(partial, expected.slice(0, expected.length / 2));
     assert.match(await succeeds(start()), /^going on behind [\d,]+ records/);
     assert.equal(readFileSync(result, "utf8"), expected);
@@ -281,15 +281,16 @@ const grant = (changes) => ({
   ...changes,
 });
 
-test("a wrong line is told with its number in the file and its field, and nothing of its request is written", async (test) => {
+test("a wrong line is reported by number, and its request writes nothing", async (test) => {
   const { folder, postern, file } = await prepare(test);
   const lines = Array.from({ length: 600 }, (_, index) =>
     JSON.stringify(grant({ authObjectId: index })),
   );
-  // With a byte order mark, line ends of Windows and blank lines, none of which may shift the
-  // numbers.
-  const text = (wrong) =>
-    `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
+  // With a byte order mark, Windows line ends and blank lines, which must not shift the numbers.
+  const text = (wrong) => {
+    const [before, between, after] = [lines.slice(0, 100), lines.slice(100, 400), lines.slice(400)];
+    return `\ufeff${[...before, "", " ", ...between, ...wrong, ...after].join("\r\n")}`;
+  };
   writeFileSync(
     file,
     text([
@@ -321,7 +322,7 @@ test("a wrong line is told with its number in the file and its field, and nothin
   );
 });
 
-test("a wrong line of CSV is told likewise, also behind cells that hold line breaks", async (test) => {
+test("a wrong line of CSV is reported, also after cells with line breaks", async (test) => {
   const { folder, postern } = await prepare(test);
   const file = join(folder, "directory.csv");
   const row = (index, permissions = "VIEW") =>
@@ -389,7 +390,10 @@ test("what cannot be done is said in a line, without a trace", async (test) => {
   await fails(
     "restore",
     { FILE: file },
-    /:1: password is not sealed .*SECRETS=left-out\n.*:2: .*\n.*:3: .*\n.*:4, 5, 6, 7, 8, 9: the same\n.* Then run the same again/,
+    new RegExp(
+      ":1: password is not sealed .*SECRETS=left-out\n.*:2: .*\n.*:3: .*\n" +
+        ".*:4, 5, 6, 7, 8, 9: the same\n.* Then run the same again",
+    ),
   );
   writeFileSync(file, `${JSON.stringify(grant({ name: "x".repeat(1024 * 1024) }))}\n`);
   await fails("restore", { FILE: file }, /:1: is longer than a request/);

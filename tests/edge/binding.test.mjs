@@ -1,4 +1,5 @@
-// Other Workers ask by a service binding: the same answers as by HTTP, and a refusal is an answer.
+// Other Workers call Postern by a service binding. The answers are those of HTTP, and a refusal is
+// an answer, not an exception.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -27,11 +28,11 @@ async function administer(postern, method, path, json) {
   return answer.json;
 }
 
-/** A key for machines that may the same as a binding. */
+/** A machine key with the rights of a binding. */
 const keyFor = async (postern) =>
   (await administer(postern, "POST", "/v1/keys", { name: "asker", may: ["decisions"] })).key;
 
-/** An app, alice with VIEW on the service 1, and bob with nothing. */
+/** Registers an app, alice with VIEW on the service 1, and bob without a grant. */
 async function prepare(postern) {
   await registerApp(postern, { secret: SECRET });
   for (const name of ["alice", "bob"]) {
@@ -46,7 +47,7 @@ async function prepare(postern) {
   return { alice, bob };
 }
 
-/** Headers of an answer that say something about a failure. */
+/** Headers of an answer that describe a failure. */
 const FAILURE_HEADERS = ["www-authenticate", "retry-after", "x-postern-reason"];
 
 test("a binding answers what the paths answer", async (t) => {
@@ -128,7 +129,7 @@ test("a binding answers what the paths answer", async (t) => {
     const { ok, headers, ...body } = answer;
     assert.equal(ok, path.status === 200, what);
     assert.deepEqual(body, path.json, what);
-    // Nobody shows a password by a binding.
+    // A binding takes no passwords, so its challenges do not offer Basic.
     const withoutBasic = (value) => value.replace(/, Basic realm=.*/, "");
     const of = (all) =>
       Object.fromEntries(
@@ -149,7 +150,7 @@ test("a binding answers what the paths answer", async (t) => {
     assert.ok(statuses.includes(status), `the table has a ${status}`);
 });
 
-test("an introspection says what RFC 7662 has words for, and of a refused token nothing", async (t) => {
+test("an introspection has RFC 7662's members, and none for a refused token", async (t) => {
   const { postern, ask } = await startBound(t);
   const ids = await prepare(postern);
   await administer(postern, "POST", "/v1/token-apps", {
@@ -182,7 +183,7 @@ test("an introspection says what RFC 7662 has words for, and of a refused token 
   assert.equal(ofSession.client_id, "postern");
   assert.equal(ofSession.username, "admin");
   assert.ok(ofSession.exp > nowInSeconds());
-  // A key is no user, and opens nothing but Postern's own endpoints.
+  // A key is not a user, and opens only Postern's own endpoints.
   assert.deepEqual(await introspect(await keyFor(postern)), { active: false });
 
   const refused = ["", "a.b.c", "unknown", tokenOf("alice", { exp: 1 }), `${tokenOf("alice")}x`];
@@ -226,7 +227,7 @@ test("what is no question is refused with the field's name, and never by an exce
     ["checkBatch", "shared", "question"],
     ["checkBatch", "sparse", "question"],
     ["check", "date", "service"],
-    // Neither is null, as JSON would have it.
+    // JSON would turn both of them into null.
     ["check", "notANumber", "service", "service must be a whole number"],
     ["check", "infinite", "user", "user must be a whole number"],
     ["check", "tooBigUser", "user"],
@@ -269,7 +270,7 @@ test("what is no question is refused with the field's name, and never by an exce
       );
     }
   }
-  // Numbers that JavaScript has rounded are refused, and what says the same exactly is taken.
+  // A number that JavaScript has rounded is refused. The same value as a text is accepted.
   for (const user of [2 ** 53, -(2 ** 53), 2 ** 60]) {
     const answer = await ask("check", { service: 1, permission: "VIEW", user });
     assert.equal(
@@ -313,7 +314,7 @@ test("no HTTP and no other name reaches the entrypoint", async (t) => {
   }
 });
 
-test("a first sight by the binding makes the user once, and asking writes nothing else", async (t) => {
+test("a first sign-in by the binding creates the user once, and calls write nothing", async (t) => {
   const { postern, tell } = await startBound(t);
   const { alice: id } = await prepare(postern);
   const state = async () => {
@@ -418,7 +419,7 @@ test("what another isolate takes back, the binding refuses within 10 s", {
   assert.equal(reason, "revoked");
 });
 
-test("a call that panics is rejected without a word of it, and the next one is answered", async (t) => {
+test("a call that panics is rejected without details, and the next one is answered", async (t) => {
   const { postern, tell, ask } = await startBound(t, { entry: "probe" });
   await prepare(postern);
   for (const question of [

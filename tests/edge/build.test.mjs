@@ -1,4 +1,4 @@
-// What the build relies on: parts that fit each other, and one configuration.
+// What the build relies on: parts of matching versions, and one configuration.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +12,7 @@ import { stateFolder, top } from "./support/workerd.mjs";
 const installed = (name) =>
   JSON.parse(readFileSync(join(top, "node_modules", name, "package.json"), "utf8"));
 
-/** What the entry imports of the runtime, for this process, which has none. */
+/** A stand-in for the runtime's module, which this process lacks. */
 const RUNTIME = "data:text/javascript,export class WorkerEntrypoint {}";
 
 test("the entry refuses to start on a generated module that lacks what it needs", async (t) => {
@@ -37,7 +37,7 @@ test("the tests run on the miniflare and the workerd that wrangler runs on", () 
   assert.equal(installed("workerd").version, wrangler.workerd);
 });
 
-test("the set-up refuses a configuration that wrangler would read instead of its own", async (t) => {
+test("the set-up refuses a file that wrangler would read as its configuration", async (t) => {
   for (const name of ["wrangler.json", "wrangler.jsonc"]) {
     const folder = stateFolder(t);
     cpSync(join(top, "scripts"), join(folder, "scripts"), { recursive: true });
@@ -49,11 +49,10 @@ test("the set-up refuses a configuration that wrangler would read instead of its
   }
 });
 
-test("the set-up finds the same again when what it has set up calls it, as wrangler does", async () => {
+test("the set-up finds the same programs when its own programs call it again", async () => {
   const env = () => readFileSync(join(top, ".build/env"), "utf8");
   const before = env();
-  // The Node that runs this test is before all others, be it the machine's or the one that was
-  // brought.
+  // The Node that runs this test comes first in PATH, whether it is the machine's or the set-up's.
   const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
   await promisify(execFile)(join(top, "scripts/setup.sh"), { env: { ...process.env, PATH } });
   assert.equal(env(), before);

@@ -1,5 +1,5 @@
-// What a verification costs: nothing when warm, one round trip when cold. An entry that only tests
-// know counts the calls.
+// What a verification costs: nothing when warm, and one round trip when cold. An entry that only
+// tests use counts the calls.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -20,7 +20,10 @@ import { startIsolates } from "./support/workerd.mjs";
 
 const callsSince = async (isolate) => (await isolate.send({ path: "/testing" })).json;
 
-/** Asks twice in an isolate that has seen no request, where everything that is asked about was made by another one. */
+/**
+ * Asks twice in an isolate that has seen no request. Another isolate has created everything that
+ * the request needs.
+ */
 async function coldAndWarm(test, prepare, changes = {}) {
   const [writer, cold] = await startIsolates(test, 2, { entry: "observed", changes });
   const ask = await prepare(writer);
@@ -44,7 +47,7 @@ async function coldAndWarm(test, prepare, changes = {}) {
 
 const token = () => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 });
 
-test("a token app's token in a parameter costs one round trip when cold and none when warm", (test) =>
+test("a token in a parameter costs one round trip when cold and none when warm", (test) =>
   coldAndWarm(test, async (writer) => {
     await registerApp(writer);
     return (isolate) => verifyParameter(isolate, token());
@@ -67,7 +70,7 @@ test("a token by a public key costs one round trip when cold and none when warm"
     return (isolate) => verifyBearer(isolate, token);
   }));
 
-test("a token app's token at forward-auth costs one round trip when cold and none when warm", (test) =>
+test("a token at forward-auth costs one round trip when cold and none when warm", (test) =>
   coldAndWarm(test, async (writer) => {
     await registerApp(writer);
     return (isolate) =>
@@ -111,7 +114,7 @@ test("a password that was right a moment ago costs no round trip", async (test) 
   const [isolate] = await startIsolates(test, 1, { entry: "observed" });
   const ask = async () =>
     expectStatus(await isolate.send({ path: "/v1/verify", headers: admin }), 200);
-  // The first creates the administrator, which changes the user; the second is remembered.
+  // The first request creates the administrator, which changes the user. The second one is cached.
   await ask();
   await ask();
   await callsSince(isolate);
@@ -131,7 +134,7 @@ test("a refused token costs no round trip when warm, whoever it claims to be", a
   assert.deepEqual(await callsSince(isolate), { d1: 0, kv: 0 });
 });
 
-test("a reading is tried three times where D1 fails at once, and once where it fails after a second", async (test) => {
+test("a reading is tried three times if D1 fails at once, once if it fails late", async (test) => {
   const isolates = await startIsolates(test, 2, { entry: "observed" });
   for (const [index, [d1, tries]] of [
     ["down", 3],

@@ -1,5 +1,5 @@
-// What happens at once happens once, or wholly. Each crowd is spread over two isolates on one
-// database.
+// Concurrent requests take effect once, or as a whole. Each crowd of requests is spread over two
+// isolates on one database.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -78,8 +78,8 @@ test("50 simultaneous updates of one token app leave one of them whole", async (
     { typ: "JWT", alg },
   );
   for (const isolate of isolates) {
-    // With a bookmark the isolate reads D1 first: that it may be up to 10 s behind is for
-    // isolation.test.mjs.
+    // With a bookmark the isolate reads D1 first. isolation.test.mjs tests that it may be up to 10
+    // s behind without one.
     const bookmark = answers.at(-1).headers["x-postern-bookmark"];
     const answer = await isolate.send({
       path: `/v1/verify?${parameter}=${token}`,
@@ -106,7 +106,7 @@ test("50 simultaneous first sign-ins of the first administrator make one user", 
   }
 });
 
-test("of 50 simultaneous wrong passwords none signs in, and then even the right one has to wait", async (test) => {
+test("50 wrong passwords at once sign nobody in, and the right one must wait", async (test) => {
   const [postern] = await startIsolates(test, 1);
   await signIn(postern);
   const path = "/imanager/cloud/security/tokens.json";

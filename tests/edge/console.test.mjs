@@ -1,5 +1,5 @@
-// Signing in to the console on workerd, and ADMIN_HOST in front of an application. The rules one by
-// one are tests/host/console's.
+// Sign-in to the console on workerd, and ADMIN_HOST in front of an application. tests/host/console
+// tests each rule.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -17,9 +17,9 @@ import {
 const SESSION = "/v1/console/session";
 const ADMIN_HOST = "admin.example.com";
 const APP_HOST = "app.example.com";
-/** Nobody else can be on it, so that it needs no ADMIN_HOST. */
+/** No application can be on this host, so it needs no ADMIN_HOST. */
 const OWN_HOST = "admin.localhost";
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
 
 const own = { "sec-fetch-site": "same-origin" };
@@ -31,7 +31,7 @@ const cookieIn = (answer) => {
   return set.split(";")[0];
 };
 
-/** The console's cookie, for requests to a host. */
+/** Signs in at a host. Returns the console's cookie for it. */
 async function signInAt(postern, host, json = account) {
   const answer = await postern.send({
     method: "POST",
@@ -91,7 +91,7 @@ test("an administrator signs in, manages, and signs out", async (test) => {
   assert.match(over.headers["set-cookie"][0], /^postern-admin=; .*Max-Age=0/);
 });
 
-test("on ADMIN_HOST nothing reaches the application, and elsewhere there is no console", async (test) => {
+test("on ADMIN_HOST nothing reaches the application; elsewhere is no console", async (test) => {
   const origin = await startOrigin(test, (_request, response) => {
     response.setHeader("set-cookie", [
       "__Host-postern-admin=planted; Path=/; Secure",
@@ -175,7 +175,7 @@ test("on ADMIN_HOST nothing reaches the application, and elsewhere there is no c
       expiresAt: null,
     });
   }
-  // A page of the application, which CORS_ORIGINS lists, and which is of the same site.
+  // A page of the application, which CORS_ORIGINS lists, and which is same-site.
   const ofApp = { "sec-fetch-site": "same-site", origin: `http://${APP_HOST}` };
   for (const answer of [
     await users(postern, cookie, ADMIN_HOST, ofApp),
@@ -214,7 +214,7 @@ test("on ADMIN_HOST nothing reaches the application, and elsewhere there is no c
   expectStatus(await get(ADMIN_HOST, "/v1/forward-auth", asked), 200, "a proxy asks by any host");
 });
 
-test("without ADMIN_HOST nobody signs in to the console in front of an application", async (test) => {
+test("without ADMIN_HOST, a console before an application refuses sign-ins", async (test) => {
   const origin = await startOrigin(test);
   const postern = await startPostern(test, { bindings: deployment({ ORIGIN_URL: origin.url }) });
   assert.equal((await postern.send({ path: SESSION })).json.signIn, "off");

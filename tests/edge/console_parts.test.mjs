@@ -1,4 +1,4 @@
-// Parts of the console that need no browser: what it cuts, compares, reads and writes.
+// Parts of the console that need no browser: how it cuts, compares, reads and writes files.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -26,6 +26,8 @@ async function all(generator) {
 const secret = (key, number) =>
   `{"record":"keySecret","keyId":${key},"prefix":"pst_${number}","hash":"x"}`;
 
+const ROWS = Array.from({ length: 300 }, (_, at) => `user,${at},"line\n""two"" of ${at}"`);
+
 /** Files that are hard to cut, with their format. */
 const FILES = [
   [
@@ -37,15 +39,12 @@ const FILES = [
   ],
   ["ndjson", '\ufeff{"a":1}\r\n\r\n   \n{"b":2}\r\n'],
   ["ndjson", [secret(1, 1), secret(2, 1), secret(2, 2), secret(3, 1), secret(3, 2)].join("\n")],
-  [
-    "csv",
-    `record,id,name\r\n${Array.from({ length: 300 }, (_, at) => `user,${at},"line\n""two"" of ${at}"`).join("\r\n")}\r\n`,
-  ],
+  ["csv", `record,id,name\r\n${ROWS.join("\r\n")}\r\n`],
   ["csv", "\n\nrecord,id\nuser,1\n"],
   ["ndjson", ""],
 ];
 
-test("the console cuts a file of records into the same requests as the command line", async (test) => {
+test("the console cuts a file into the same requests as the command line", async (test) => {
   const path = join(stateFolder(test), "records");
   for (const [format, text] of FILES) {
     writeFileSync(path, text);
@@ -80,7 +79,8 @@ test("a line that no request can carry is named", async () => {
 
 test("where an export stands is told without what is long or sealed, and with all digits", () => {
   const line =
-    '{"record":"user","id":9223372036854775807,"username":"a","password":"v1.0123abcd.sealed","roles":["x"]}';
+    '{"record":"user","id":9223372036854775807,"username":"a",' +
+    '"password":"v1.0123abcd.sealed","roles":["x"]}';
   assert.equal(
     placeOf("ndjson", line),
     '{"record":"user","id":"9223372036854775807","username":"a"}',
@@ -88,7 +88,7 @@ test("where an export stands is told without what is long or sealed, and with al
   assert.equal(placeOf("csv", 'user,1,"a,""b""",v1.0123abcd.sealed'), 'user,1,"a,""b""",');
 });
 
-test("a change is shown member by member, also of members with names that objects have by birth", () => {
+test("a change is shown member by member, also for names that each object inherits", () => {
   const before = { name: "a", policy: { audiences: ["x"], issuer: "i" }, constructor: 1 };
   const after = { name: "b", policy: { audiences: ["x"], discover: true } };
   assert.deepEqual(difference(before, after), [
@@ -188,7 +188,7 @@ test("a token app's form that is not changed changes nothing, and one member cha
   });
 });
 
-test("a new token app has what was filled in, and a twin has all of the first one but the secret", () => {
+test("a new token app has what was filled in, and a copy has all but the secret", () => {
   const form = {
     ...formOf(),
     name: " A ",

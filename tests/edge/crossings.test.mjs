@@ -1,5 +1,5 @@
-// How often a warm request crosses from wasm to JavaScript: each crossing costs, and makes objects
-// that cost more.
+// How often a warm request crosses from wasm to JavaScript. Each crossing takes time and creates
+// objects, which take more.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import { deployment, startIsolates, startPostern } from "./support/workerd.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 
-/** What each import is for, by the stable part of its name. */
+/** The crossings by the stable part of their import's name. */
 const named = (crossings) =>
   Object.fromEntries(
     Object.entries(crossings).map(([name, count]) => [
@@ -25,7 +25,7 @@ const named = (crossings) =>
     ]),
   );
 
-test("a warm verification and a warm check read the request, the clock and two headers, and answer", async (t) => {
+test("warm verifications and checks cross for request, clock and answer only", async (t) => {
   const postern = await startPostern(t, { entry: "crossings" });
   await registerApp(postern, { secret: SECRET });
   const headers = {
@@ -62,14 +62,14 @@ test("a warm verification of a session reads two headers more", async (t) => {
   }
 });
 
-/** What a request crosses for, in an isolate that has answered others. */
+/** The crossings of a request in an isolate that has answered others. */
 async function crossingsOf(isolate, request) {
   await isolate.send({ path: "/testing" });
   const answer = expectStatus(await isolate.send(request), 200);
   return { answer, crossings: named((await isolate.send({ path: "/testing" })).json) };
 }
 
-test("a cold check hands D1 its statements by one crossing, and takes all rows by none", async (t) => {
+test("a cold check crosses once for all statements of D1 and never for its rows", async (t) => {
   const [writer, cold] = await startIsolates(t, 2, { entry: "crossings" });
   await registerApp(writer, { secret: SECRET });
   const bearer = (loginname) => ({
@@ -98,7 +98,7 @@ test("a cold check hands D1 its statements by one crossing, and takes all rows b
   );
 });
 
-test("a long page of grants crosses as often as a short one, and holds every int64 as it is", async (t) => {
+test("a long page of grants crosses as often as a short one, and keeps each int64", async (t) => {
   const postern = await startPostern(t, { entry: "crossings" });
   const ids = ["9007199254740993", "9223372036854775807", "-9223372036854775808"];
   const post = (path, body) =>
@@ -141,7 +141,7 @@ test("a long page of grants crosses as often as a short one, and holds every int
   assert.equal(long.crossings.batch, 1);
 });
 
-test("a page of grants with names is the same, whether it comes as one text or is too long for that", async (t) => {
+test("a page of grants with names is the same as one text and as separate rows", async (t) => {
   const postern = await startPostern(t);
   const names = ['Alice "A" \\\\ Doe', "日本語 🙂", "Zoë"];
   for (const [index, name] of names.entries()) {
@@ -165,7 +165,8 @@ test("a page of grants with names is the same, whether it comes as one text or i
     );
   }
   const list = async (size) => {
-    const path = `/api/v1/services/auth?serviceId=7&authObjectType=USER&infoScope=DETAIL&pageSize=${size}`;
+    const query = `serviceId=7&authObjectType=USER&infoScope=DETAIL&pageSize=${size}`;
+    const path = `/api/v1/services/auth?${query}`;
     return expectStatus(await postern.send({ path, headers: admin }), 200).json.data;
   };
   const [packed, plain] = [await list(1500), await list(2000)];

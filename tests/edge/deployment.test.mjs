@@ -1,5 +1,5 @@
-// What deploys Postern: the button, which reads package.json, wrangler.toml and .dev.vars.example,
-// and the archive of a release, which tests/all/release.test.mjs runs.
+// The files that deploy Postern: package.json, wrangler.toml and .dev.vars.example for the button,
+// and a release's archive, which tests/all/release.test.mjs runs.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -62,7 +62,7 @@ test("the button's machine gets Rust, and no other one does", async (t) => {
   mkdirSync(programs);
   for (const file of readdirSync("/usr/bin"))
     if (!/^(cargo|rust|curl)/.test(file)) symlinkSync(join("/usr/bin", file), join(programs, file));
-  // In place of rustup: it says how it was called, and brings a cargo without a compiler.
+  // A stand-in for rustup. It records its arguments, and installs a cargo without a compiler.
   const installer =
     'echo "installing $*"; mkdir -p "$CARGO_HOME/bin"; ln -s /bin/true "$CARGO_HOME/bin/cargo"';
   writeFileSync(join(programs, "curl"), `#!/bin/sh\necho '${installer}'\n`);

@@ -1,5 +1,5 @@
-// SIGKILL to workerd in the midst of writes: whatever was answered with success is there when it
-// starts again on the same state.
+// SIGKILL to workerd during writes. Each write that was acknowledged is there after a restart on
+// the same state.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -15,12 +15,12 @@ import {
 } from "./support/client.mjs";
 import { deployment, startWorkerd, stateFolder } from "./support/workerd.mjs";
 
-/** Writers that each send their next write once the last one is answered. */
+/** Writers. Each sends its next write when the last one is answered. */
 const WRITERS = 8;
 
 const secretOf = (number) => `the secret of app ${number}`;
 
-/** One write of each kind in turn; answers whether it was acknowledged. */
+/** Sends one write of each kind in turn. Returns whether it was acknowledged. */
 async function write(postern, credential, number) {
   const request =
     number % 2 === 0
@@ -36,7 +36,10 @@ async function write(postern, credential, number) {
   return answer !== undefined;
 }
 
-/** Writes until `enough` are acknowledged, then kills workerd under the writers. Answers the acknowledged numbers. */
+/**
+ * Writes until `enough` writes are acknowledged, then kills workerd while the writers go on.
+ * Returns the acknowledged numbers.
+ */
 async function writeAndKill(workerd, credential, from, enough) {
   const [postern] = workerd.isolates;
   const acknowledged = [];
@@ -76,7 +79,7 @@ test("every write that was answered with success outlives a SIGKILL", async (tes
 
     workerd = await startWorkerd({ isolates: [one], folder, migrate: false });
     const [postern] = workerd.isolates;
-    // The credential itself is one of the writes: an opaque token from before the first kill.
+    // The credential is one of the writes, too: an opaque token from before the first kill.
     const users = new Set((await listUsers(postern, credential)).map((user) => user.username));
     const apps = new Map((await listApps(postern, credential)).map((app) => [app.name, app]));
     for (const number of expected) {

@@ -1,5 +1,5 @@
-// The gateway on workerd, in front of a real HTTP server. What is decided is
-// tests/host/gateway.rs's; here is what flows.
+// The gateway on workerd, in front of a real HTTP server. These tests are about the transport;
+// tests/host/gateway.rs tests the decisions.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -25,14 +25,14 @@ import { deployment, startPostern } from "./support/workerd.mjs";
 
 const MIB = 1024 * 1024;
 const LARGE = 200 * MIB;
-/** How much the memory of workerd may grow while a large body passes. */
+/** Bytes by which the memory of workerd may grow while a large body passes. */
 const FLAT = 128 * MIB;
 
 const token = (username = "alice") =>
   sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
 const bearer = () => ({ authorization: `Bearer ${token()}` });
 
-/** Postern in front of an origin, with a token app. */
+/** Starts Postern with a token app in front of an origin. */
 async function inFrontOf(test, origin, changes = {}, more = {}) {
   const postern = await startPostern(test, {
     bindings: deployment({ ORIGIN_URL: origin.url ?? origin, ...changes }),
@@ -42,7 +42,7 @@ async function inFrontOf(test, origin, changes = {}, more = {}) {
   return postern;
 }
 
-/** A request whose bodies are streams: answers the response once its head is there. */
+/** Sends a request whose bodies are streams. Returns the response when its head has arrived. */
 function stream(postern, { method = "GET", path, headers = {} }, write) {
   const { hostname, port } = new URL(postern.url);
   return new Promise((done, failed) => {
@@ -53,7 +53,7 @@ function stream(postern, { method = "GET", path, headers = {} }, write) {
   });
 }
 
-/** Writes so many bytes, waiting for whoever reads them; `pause` is asked between the chunks. */
+/** Writes so many bytes, as fast as the reader takes them. `pause` is called between the chunks. */
 async function pour(
   writable,
   bytes,
@@ -79,7 +79,7 @@ async function drained(readable) {
   return { bytes, hash: hash.digest("hex") };
 }
 
-test("the origin sees who calls, and neither the token nor what a client says of itself", async (test) => {
+test("the origin sees who calls, but no token and no claimed identity", async (test) => {
   const origin = await startOrigin(test);
   const postern = await inFrontOf(test, origin, { LOGIN_URL: "password" });
   const jwt = token();
@@ -110,7 +110,7 @@ test("the origin sees who calls, and neither the token nor what a client says of
     }),
     200,
   );
-  // Where the platform does not tell the address, what the client says of it is no better.
+  // If the platform does not send the client's address, the client's own header is not used either.
   expectStatus(
     await postern.send({
       path: "/basic",
@@ -145,7 +145,7 @@ test("the origin sees who calls, and neither the token nor what a client says of
     assert.ok(!log.includes(secret), secret);
 });
 
-test("without a token, with a wrong one or without the grant, the origin sees nothing", async (test) => {
+test("without a valid token or without the grant, the origin gets no request", async (test) => {
   const origin = await startOrigin(test);
   const rules = JSON.stringify([{ path: "/reports", service: 7, permission: "VIEW" }]);
   const postern = await inFrontOf(test, origin, { ORIGIN_RULES: rules, ORIGIN_PUBLIC: "/static" });
@@ -185,7 +185,7 @@ test("without a token, with a wrong one or without the grant, the origin sees no
   );
 });
 
-test("method, body, status and headers pass as they are; redirects are not followed", async (test) => {
+test("method, body, status and headers pass; redirects are not followed", async (test) => {
   const zipped = gzipSync("x".repeat(10_000));
   const origin = await startOrigin(test, (request, response) => {
     const answers = {
@@ -308,7 +308,7 @@ test("an origin's own URLs are told as clients know them", async (test) => {
   );
 });
 
-test("a path arrives as it was decided about, and what only public paths may say to caches", async (test) => {
+test("a path arrives as it was checked, and only public answers may be cached", async (test) => {
   const origin = await startOrigin(test, (_request, response) => {
     const all = {
       "cache-control": "public, s-maxage=9, max-age=5",
@@ -346,7 +346,7 @@ test("a path arrives as it was decided about, and what only public paths may say
     ],
     ["private, max-age=5", undefined, undefined],
   );
-  // So the runtime says to the origin that nothing on the way is to be taken from a cache.
+  // With this header, the runtime tells the origin that no cache on the way may answer.
   assert.equal(origin.requests.at(-1).headers["cache-control"], "no-cache");
   const open = (await postern.send({ path: "/static/x" })).headers;
   assert.equal(origin.requests.at(-1).headers["cache-control"], undefined);
@@ -356,14 +356,14 @@ test("a path arrives as it was decided about, and what only public paths may say
   );
 });
 
-/** The memory that the process occupies, in bytes; undefined where the system does not tell. */
+/** The memory of the process in bytes; undefined if the system does not tell. */
 function occupied(pid) {
   const file = `/proc/${pid}/status`;
   if (!existsSync(file)) return undefined;
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(file, "utf8"))[1]) * 1024;
 }
 
-/** Runs `action` and answers by how much the memory of the process grew at most meanwhile. */
+/** Runs `action`. Returns the most by which the memory of the process grew meanwhile. */
 async function growth(pid, action) {
   const before = occupied(pid);
   let peak = before;
@@ -390,7 +390,7 @@ test("a body of 200 MB passes both ways, whole, with flat memory", {
     }
   });
   const postern = await inFrontOf(test, origin);
-  // What is grown once, by the first bodies, is not what is looked for.
+  // The first bodies make memory grow once, which is not what the test measures.
   await drained(await stream(postern, { path: "/down", headers: bearer() }));
 
   let sent;
@@ -478,7 +478,7 @@ test("an origin that is down is a 502, and the log has no token", async (test) =
   assert.ok(!log.includes(jwt), "the log has no token");
 });
 
-test("an origin that is silent is a 504 after the time-out, and one that takes a long body is not", {
+test("a silent origin is a 504 after the time-out, and a slow upload is not", {
   timeout: 120_000,
 }, async (test) => {
   const silent = net.createServer(() => {});
@@ -551,7 +551,7 @@ test("a client that goes away in its body leaves the origin without an end", asy
   expectStatus(await postern.send({ path: "/health" }), 200);
 });
 
-test("a page that is opened by a token in its URL has its style sheet, and the origin's cookies stay its own", async (test) => {
+test("a page opened by a token has its style sheet and the origin's cookies", async (test) => {
   const origin = await startOrigin(test);
   const postern = await inFrontOf(test, origin);
   const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };

@@ -1,6 +1,5 @@
-// A copy of somebody's cookie is worth nothing once its session has ended: at once in the isolate
-// where it ended, and within 10 s in another. What ends a session is
-// tests/host/gateway_sessions.rs's.
+// A copied cookie opens nothing after its session has ended: at once in the isolate where it ended,
+// and within 10 s in another. tests/host/gateway_sessions.rs tests what ends a session.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -18,7 +17,7 @@ import {
 import { startOrigin } from "./support/origin.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
 const PASSWORD = "correct horse battery";
 
@@ -29,7 +28,7 @@ const APPS = {
 
 const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
 
-/** Isolates behind which is the same origin; the first one registers the apps. */
+/** Isolates in front of the same origin. The first one registers the apps. */
 async function inFrontOf(test, origin) {
   const isolates = await startIsolates(test, 2, {
     entry: "observed",
@@ -39,10 +38,10 @@ async function inFrontOf(test, origin) {
   return isolates;
 }
 
-/** A session that begins with a token in the URL of a page. */
+/** Begins a session with a token in the URL of a page. */
 async function openByToken(postern, username, app = APPS.ERP) {
   const now = nowInSeconds();
-  // All that was issued to a user is over by the second.
+  // A revocation of all of a user's tokens has a resolution of one second, so the token is older.
   const token = sign(app.secret, { loginname: username, iat: now - 1, exp: now + 600 });
   const cookie = sessionOf(
     expectStatus(await postern.send({ path: `/page?token=${token}`, headers: page }), 303),
@@ -54,7 +53,7 @@ async function openByToken(postern, username, app = APPS.ERP) {
   return { username, cookie, token, id: json.user.id };
 }
 
-/** A session that begins with a password at Postern's page. */
+/** Begins a session with a password on Postern's page. */
 async function openByPassword(postern, username) {
   const { json } = expectStatus(
     await postern.send({
@@ -70,7 +69,7 @@ async function openByPassword(postern, username) {
 
 const ask = (isolate, { cookie }) => isolate.send({ path: "/x", headers: { cookie } });
 
-/** What ends a session, by a request to an isolate. */
+/** Requests to an isolate that end a session. */
 const ENDS = {
   "its sign-out": (postern, { cookie }) =>
     postern.send({ path: "/v1/sign-out", headers: { cookie } }),
@@ -114,7 +113,9 @@ const ENDS = {
     postern.send({ method: "DELETE", path: `/v1/users/${id}`, headers: admin }),
 };
 
-/** A token still tells whose it is, and that they may not. A session by a password is deleted. */
+/**
+ * After the end, a token still names its user, who is refused. A session by a password is deleted.
+ */
 const statusAfter = ({ end, token }) =>
   token && ["the end of its user", "the deletion of its user"].includes(end) ? 403 : 401;
 
@@ -176,7 +177,7 @@ for (const [how, open] of [
   ["token", openByToken],
   ["password", openByPassword],
 ]) {
-  test(`a session by a ${how} costs the gateway one round trip when cold and none when warm`, async (test) => {
+  test(`a session by a ${how} costs the gateway one round trip only when cold`, async (test) => {
     const origin = await startOrigin(test);
     const [writer, cold] = await inFrontOf(test, origin);
     const session = await open(writer, "alice");

@@ -46,7 +46,7 @@ test("beside the documented paths of the four systems, all others are theirs", a
       `${path}/`,
       `/x/..%2f${path.slice(1)}`,
     ]) {
-      // The runtime resolves nothing of these, and Postern answers none of them.
+      // The runtime does not resolve anything in these paths, and Postern has no route for them.
       expectStatus(
         await postern.send({ method, path: spelled, headers: credential }),
         404,
@@ -125,7 +125,7 @@ test("each application of ORIGINS gets the requests of its host and its path", a
   );
 });
 
-/** The first line of the answer to a request that is written as it is. */
+/** The first line of the answer to a request that is sent as raw text. */
 function firstLine(postern, text) {
   const { hostname, port } = new URL(postern.url);
   return new Promise((done, failed) => {
@@ -139,7 +139,10 @@ function firstLine(postern, text) {
   });
 }
 
-/** What workerd hands over; everything else it answers by 501. Node's server does not know BAN and MSEARCH. */
+/**
+ * Methods that workerd passes on; it answers 501 to others. Node's server does not know BAN and
+ * MSEARCH.
+ */
 const METHODS = [
   "ACL",
   "CHECKOUT",
@@ -168,7 +171,7 @@ const METHODS = [
   "UNSUBSCRIBE",
 ];
 
-test("every method that the runtime knows reaches the origin, but CONNECT and TRACE", async (test) => {
+test("each method of the runtime reaches the origin, but CONNECT and TRACE", async (test) => {
   const origin = await startOrigin(test);
   const rules = [{ path: "/dav", methods: ["PROPFIND", "MKCOL"], service: 7, permission: "VIEW" }];
   const postern = await inFrontOf(test, origin, { ORIGIN_RULES: rules });
@@ -197,7 +200,9 @@ test("every method that the runtime knows reaches the origin, but CONNECT and TR
     /\bQUERY\b/,
   );
   for (const method of ["MKCALENDAR", "BREW", "get"]) {
-    const head = `${method} /x HTTP/1.1\r\nHost: a\r\nAuthorization: ${admin.authorization}\r\nContent-Length: 0\r\n\r\n`;
+    const head =
+      `${method} /x HTTP/1.1\r\nHost: a\r\nAuthorization: ${admin.authorization}\r\n` +
+      "Content-Length: 0\r\n\r\n";
     assert.match(
       await firstLine(postern, head),
       /^HTTP\/1.1 501 /,
@@ -218,7 +223,7 @@ const preflight = (path, more = {}) => ({
   },
 });
 
-test("a preflight goes to the origin as a question, without a credential and without a body", async (test) => {
+test("a preflight reaches the origin as a preflight, without credential and body", async (test) => {
   const answer = {
     "access-control-allow-origin": "https://app.example.com",
     "access-control-allow-methods": "PUT",
@@ -271,7 +276,7 @@ test("a preflight goes to the origin as a question, without a credential and wit
   assert.equal(origin.requests.length, before);
 });
 
-test("an application that runs a page whatever the method tells nobody the page by a preflight", async (test) => {
+test("a preflight shows nobody a page that runs for any method", async (test) => {
   const page = {
     "content-type": "text/html",
     "set-cookie": "a=b",
@@ -296,7 +301,7 @@ test("an application that runs a page whatever the method tells nobody the page 
   );
 });
 
-test("where origins are listed, Postern answers preflights, and every answer varies by the page's origin", async (test) => {
+test("with CORS_ORIGINS, Postern answers preflights, and answers vary by origin", async (test) => {
   const origin = await startOrigin(test, (_, response) =>
     response.writeHead(200, { vary: "accept" }).end(),
   );
@@ -316,7 +321,7 @@ test("where origins are listed, Postern answers preflights, and every answer var
   assert.equal((await postern.send({ path: "/x", headers: admin })).headers.vary, "accept, origin");
 });
 
-test("what is unknown of a caller is sent empty, and roles that are too long are left out", async (test) => {
+test("unknown facts about a caller are sent empty, too long roles not at all", async (test) => {
   const origin = await startOrigin(test);
   const postern = await inFrontOf(test, origin, { VERDICT_MAX_AGE_S: 60 });
   const roles = Array.from({ length: 100 }, (_, number) => `${number}`.padStart(100, "r"));

@@ -1,5 +1,5 @@
-// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own. Each body is held
-// against the OpenAPI document; in the end comes a look for credentials in what is left.
+// Each transcript over HTTP, on its own isolate, D1 and KV. Each body is compared with the OpenAPI
+// document. In the end, the remaining state is searched for credentials.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { deployment, startWorkerd } from "./support/workerd.mjs";
 
 /** Isolates in one workerd process, which starts once for all of them. */
 const ISOLATES = 12;
-/** Processes at a time. */
+/** Processes that run at the same time. */
 const LANES = 2;
 
 const all = transcripts();
@@ -22,7 +22,10 @@ const recorder = new Recorder();
 const documentCheck = new DocumentCheck();
 let output = "";
 
-/** A process with an isolate for each of its transcripts: started for the first that runs, stopped after the last. */
+/**
+ * A process with an isolate for each of its transcripts. It starts with the first and stops after
+ * the last.
+ */
 class Batch {
   transcripts = [];
   #workerd;
@@ -33,7 +36,7 @@ class Batch {
     const { isolates } = await this.#workerd;
     try {
       const isolate = recorder.listen(isolates[this.transcripts.indexOf(transcript)]);
-      // The document is of all dialects. The paths of one that is not served are not in it.
+      // The document describes all dialects, but lacks the paths of a dialect that is not served.
       const isWhole = transcript.variables?.DIALECTS === undefined;
       const listened = isWhole ? documentCheck.listen(isolate, transcript.file) : isolate;
       await run(listened, transcript);
@@ -65,7 +68,7 @@ class Batch {
 
 const batches = [];
 
-/** Neighbours go to different processes, so that all of them are busy. */
+/** Consecutive transcripts go to different processes, so that all of them are busy. */
 function batchOf(index) {
   const place = LANES * Math.floor(index / (LANES * ISOLATES)) + (index % LANES);
   batches[place] ??= new Batch();

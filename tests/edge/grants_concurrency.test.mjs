@@ -1,5 +1,5 @@
-// One grant is there once, however many ask for it at once, and is worth nothing from the moment
-// that it is taken back.
+// Concurrent requests for the same grant create it once. A grant that is deleted is not in force
+// any more.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -32,9 +32,9 @@ async function isAllowed(isolate, service) {
 }
 
 for (const count of [1, 2]) {
-  test(`of 50 identical grants at once in ${count} isolates one succeeds, and 49 find it there`, async (test) => {
+  test(`of 50 equal grants at once in ${count} isolates one creates it`, async (test) => {
     const isolates = await startIsolates(test, count);
-    // Signs the administrator in everywhere, so that the crowd does nothing else at once.
+    // Signs the administrator in at each isolate first, so that the crowd only creates grants.
     for (const isolate of isolates) await grantsOf(isolate, 7);
     const answers = await Promise.all(
       Array.from({ length: CROWD }, (_, number) => grant(isolates[number % count], 7)),
@@ -71,7 +71,7 @@ test("a grant that is taken back is refused at once where that was done", async 
   }
 });
 
-test("a grant that is taken back is refused elsewhere within 10 seconds, and at once with the bookmark", async (test) => {
+test("a deleted grant is refused elsewhere in 10 s, with the bookmark at once", async (test) => {
   const [here, there] = await startIsolates(test, 2);
   const { id } = expectStatus(await grant(here, 9), 200).json.data;
   assert.equal(await isAllowed(there, 9), true);

@@ -1,4 +1,4 @@
-// The example for Hono, as it stands, on a Worker that is bound to Postern.
+// The example for Hono, unchanged, on a Worker with a binding to Postern.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ const require = createRequire(join(top, "package.json"));
 const tokenOf = (loginname, claims = {}) =>
   sign(SECRET, { loginname, exp: nowInSeconds() + 600, ...claims });
 
-/** What wrangler makes of the example: one module. */
+/** Bundles the example into one module, as wrangler does. */
 function bundled(test, contents) {
   const folder = stateFolder(test);
   const { buildSync } = createRequire(require.resolve("wrangler/package.json"))("esbuild");
@@ -108,7 +108,7 @@ test("the types refuse a question that Postern would refuse", (t) => {
   );
 });
 
-test("the middleware lets in whoever Postern knows, and tells the others what is wrong", async (t) => {
+test("the middleware admits Postern's users, and tells others what is wrong", async (t) => {
   const { get, as } = await start(t);
   expectStatus(await get("/"), 200);
   const me = expectStatus(await get("/me", as(tokenOf("alice"))), 200).json;
@@ -138,7 +138,7 @@ test("the middleware lets in whoever Postern knows, and tells the others what is
   }
 });
 
-test("a cookie is a credential where the application says so, and not for pages of other origins", async (t) => {
+test("a cookie is accepted only where a route says so, and from its own origin", async (t) => {
   const { bound, get, as } = await start(t);
   const cookie = `other=1; app_token=${tokenOf("alice")}`;
   const own = new URL(bound.url).origin;
@@ -148,7 +148,7 @@ test("a cookie is a credential where the application says so, and not for pages 
     200,
   );
   expectStatus(await get("/me", { cookie }, "POST"), 200);
-  // What a page of another origin may read is for CORS to say; what it may change is said here.
+  // CORS decides what a page of another origin may read. The middleware decides what it may change.
   expectStatus(await get("/me", { cookie, origin: "https://evil.example" }), 200);
   const socket = { upgrade: "websocket", connection: "upgrade" };
   expectStatus(await get("/me", { cookie, ...socket, origin: "https://evil.example" }), 403);
@@ -168,10 +168,10 @@ test("a cookie is a credential where the application says so, and not for pages 
   expectStatus(await get("/me", { cookie: `${cookie}; app_token=x` }), 400);
   expectStatus(await get("/me", { cookie: "app_token=" }), 401);
   expectStatus(await get("/me", { cookie: `xapp_token=${tokenOf("alice")}` }), 401);
-  // A wrong header never falls through to the cookie.
+  // An invalid header is refused; the cookie is not tried instead.
   expectStatus(await get("/me", { cookie, authorization: "Bearer unknown" }), 401);
   expectStatus(await get("/me", { cookie, authorization: "Basic x" }), 401);
-  // Routes that say nothing of a cookie take none.
+  // Routes that do not name a cookie accept none.
   expectStatus(await get("/reports", { cookie }), 401);
 });
 
@@ -213,7 +213,7 @@ test("a permission is asked for by the token, so that its groups count", async (
   expectStatus(await get("/reports", as(grouped([]))), 403);
 });
 
-test("a permission is that of whom the middleware has let in, also where two apps take the token", async (t) => {
+test("a permission is that of the admitted user, also if two apps take the token", async (t) => {
   const contents = `
     import { Hono } from "hono";
     import { permission, signedIn, type Postern } from "./postern";

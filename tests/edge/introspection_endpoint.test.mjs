@@ -1,5 +1,5 @@
-// Token apps whose issuer is asked about each token (RFC 7662). What the Worker fetches is answered
-// here.
+// Token apps whose issuer is asked about each token (RFC 7662). The test answers what the Worker
+// fetches.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, it } from "node:test";

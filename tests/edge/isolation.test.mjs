@@ -1,8 +1,8 @@
-// A change is in force at once in the isolate that made it, and within 10 s in all others: here in
-// another workerd process on the same state.
+// A change is in force at once in the isolate that made it, and within 10 s in all others. Here,
+// the other one is another workerd process on the same state.
 //
-// The processes take turns in writing. On the local runtime two that write at the same moment get
-// SQLITE_BUSY, and so the answer 503, where the real D1 would queue them.
+// The processes take turns in writing. In the local runtime, two that write at the same moment get
+// SQLITE_BUSY, and so the answer 503. The real D1 would queue them.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ import {
 } from "./support/client.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
 
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
 
 async function twoProcesses(test) {
@@ -30,7 +30,10 @@ async function twoProcesses(test) {
   return [await startPostern(test, one), await startPostern(test, { ...one, migrate: false })];
 }
 
-/** Asks until the answer is a refusal, 15 s at most, and then a while longer: the old answer must not come back. */
+/**
+ * Asks until the answer is a refusal, for 15 s at most, and then for a while longer: the old answer
+ * must not come back.
+ */
 async function becomesRefused(ask, what) {
   const deadline = Date.now() + BOUND_MS;
   let answer = await ask();

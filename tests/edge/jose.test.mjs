@@ -1,4 +1,5 @@
-// Interop with jose, an independent implementation of JOSE, both ways; and forgeries that it makes.
+// Interoperability with jose, an independent implementation of JOSE, in both directions; and
+// forgeries made with it.
 
 import { before, after, describe, it } from "node:test";
 import assert from "node:assert/strict";
@@ -18,13 +19,13 @@ import { startWorkerd } from "./support/workerd.mjs";
 
 const HASH_BYTES = { HS256: 32, HS384: 48, HS512: 64 };
 
-/** A secret of printable characters, as long as the hash: RFC 7518, 3.2. */
+/** A secret of printable characters, as long as the hash (RFC 7518, 3.2). */
 const secretFor = (algorithm) =>
   randomBytes(HASH_BYTES[algorithm]).toString("base64url").slice(0, HASH_BYTES[algorithm]);
 
 const keyOf = (secret) => new TextEncoder().encode(secret);
 
-/** Where the key is not the curve's or the algorithm's only one, jose has to be told. */
+/** Options for algorithms whose key is not fixed by the algorithm. */
 const KEY_PAIRS = {
   RS256: { modulusLength: 2048 },
   RS384: { modulusLength: 3072 },
@@ -312,7 +313,7 @@ describe("a forgery", () => {
 
 describe("a token that jose signs with a private key", () => {
   for (const algorithm of Object.keys(KEY_PAIRS)) {
-    it(`under ${algorithm} is verified by the key as PEM, as JWK and in a JWK Set, and refused where anything is wrong`, async () => {
+    it(`under ${algorithm} is verified in each form of the key, and else refused`, async () => {
       const [ours, theirs] = await Promise.all([keyPair(algorithm), keyPair(algorithm)]);
       const jwk = {
         ...(await jose.exportJWK(ours.publicKey)),
@@ -368,7 +369,7 @@ describe("a token that jose signs with a private key", () => {
         Buffer.concat([bytes, Buffer.alloc(1)]),
         Buffer.alloc(0),
       ];
-      // All zeros: r = s = 0 for ECDSA. All ones: beyond every modulus and order.
+      // All zeros means r = s = 0 for ECDSA. All ones is beyond each modulus and order.
       for (const changed of [
         ...wrong,
         Buffer.alloc(bytes.length),
@@ -380,7 +381,7 @@ describe("a token that jose signs with a private key", () => {
           "bad_signature",
         );
       }
-      // With the public key as the shared secret.
+      // The attacker signs with the public key as the shared secret.
       for (const secret of [pem, pem.trim(), `\n${pem}`, forms.bare, forms.jwk]) {
         const confused = await new jose.SignJWT({ loginname: "admin" })
           .setProtectedHeader({ alg: "HS256" })

@@ -1,5 +1,5 @@
-// Issuers that publish their keys. What the Worker fetches is answered here, by the URL: workerd
-// takes no certificate that a test could make.
+// Issuers that publish their keys. The test answers what the Worker fetches, by URL, because
+// workerd accepts no certificate that a test could make.
 
 import { before, after, beforeEach, describe, it } from "node:test";
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ const MAX_SET_BYTES = 256 * 1024;
 
 let workerd;
 let postern;
-/** What answers, by URL: an answer, or a function that makes one. */
+/** Answers by URL: an answer, or a function that makes one. */
 let web = {};
 let asked = [];
 
@@ -45,14 +45,14 @@ beforeEach(() => {
 
 let count = 0;
 
-/** An app of its own, with the URL of its set: no test meets what another one fetched. */
+/** Registers an app with its own key set's URL, so that no test gets what another one fetched. */
 async function issuer(algorithm) {
-  // Of this call, whatever others come while it waits.
+  // A copy for this call, because other calls increase `count` while it waits.
   const number = ++count;
   const { privateKey, publicKey } = await jose.generateKeyPair(algorithm, { extractable: true });
   const url = `https://issuer.test/${number}/jwks.json`;
   const { name } = await registerApp(postern, { name: `issuer ${number}`, algorithm, secret: url });
-  // Registration asks too, and finds nobody yet.
+  // The registration also fetches, and gets no answer yet.
   asked = [];
   const jwk = {
     ...(await jose.exportJWK(publicKey)),
@@ -128,7 +128,7 @@ describe("the set at an app's URL", () => {
     expectStatus(await other.verify(), 503);
   });
 
-  it("counts as silent where the answer is a failure, no JSON, or does not come within five seconds", async () => {
+  it("is down if it answers with a failure, with no JSON, or not within five seconds", async () => {
     const never = () => new Promise(() => {});
     const start = (controller) => controller.enqueue(new TextEncoder().encode('{"keys":['));
     const stalls = () => ({ status: 200, body: new ReadableStream({ start }) });
@@ -149,7 +149,7 @@ describe("the set at an app's URL", () => {
     );
   });
 
-  it("serves while the issuer does not answer, and is not fetched for an unknown kid within 10 seconds", async () => {
+  it("serves while its issuer is down, and is not fetched for unknown kids in 10 s", async () => {
     const one = await issuer("ES256");
     web = { [one.url]: json({ keys: [one.jwk] }, { "cache-control": "max-age=60" }) };
     expectStatus(await one.verify(), 200);
@@ -206,7 +206,7 @@ describe("the set at an app's URL", () => {
       .sign(two.privateKey);
     expectRefusal(await one.verify(forged), "no_app");
     assert.deepEqual(asked, [one.url]);
-    // Whoever has no candidates asks nobody.
+    // A token without candidate apps causes no fetch.
     expectRefusal(
       await verifyBearer(
         postern,
@@ -225,7 +225,7 @@ describe("requests that need a set which is being fetched", () => {
   const after = (milliseconds, answer) => () =>
     new Promise((done) => setTimeout(() => done(answer), milliseconds));
 
-  it("wait for it: forty tokens at once on a cold isolate are forty answers and one fetch", async () => {
+  it("wait for it: forty tokens at once on a cold isolate cause one fetch", async () => {
     for (const algorithm of ["RS256", "EdDSA"]) {
       const one = await issuer(algorithm);
       asked = [];
@@ -241,7 +241,7 @@ describe("requests that need a set which is being fetched", () => {
 
   it("are answered when the client whose request began the fetch goes away", async () => {
     const one = await issuer("EdDSA");
-    // The user, and the app in the isolate's memory.
+    // Creates the user, and loads the app into the isolate's memory.
     web = { [one.url]: after(700, json({ keys: [one.jwk] })) };
     const cancelled = new AbortController();
     const headers = { authorization: `Bearer ${one.token}` };
@@ -261,7 +261,7 @@ describe("requests that need a set which is being fetched", () => {
     assert.ok(performance.now() - begun < 4000, "nobody had to wait until the fetch was given up");
   });
 
-  it("are told to come back while an issuer does not answer, and let through once it does", async () => {
+  it("must come back while an issuer is down, and are accepted when it answers", async () => {
     const one = await issuer("EdDSA");
     web = { [one.url]: () => new Promise(() => {}) };
     const answers = await Promise.all(Array.from({ length: 10 }, () => one.verify()));
@@ -278,7 +278,7 @@ describe("requests that need a set which is being fetched", () => {
     expectStatus(await one.verify(), 200);
   });
 
-  it("meet a rotation ten seconds after it at the latest, whatever key ids others make up", async () => {
+  it("accept a new key within ten seconds, whatever key ids others invent", async () => {
     const one = await issuer("EdDSA");
     const { privateKey, publicKey } = await jose.generateKeyPair("EdDSA", { extractable: true });
     const fresh = { ...(await jose.exportJWK(publicKey)), kid: "fresh" };

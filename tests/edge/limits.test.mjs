@@ -1,4 +1,4 @@
-// What HTTP itself brings: sizes, methods, doubled credentials, static files.
+// Limits of HTTP itself: sizes, methods, repeated credentials, static files.
 
 import { after, before, describe, it } from "node:test";
 import assert from "node:assert/strict";
@@ -32,7 +32,7 @@ before(async () => {
 });
 after(() => workerd?.stop());
 
-/** A path of each dialect that reads a body, and what its failures look like. */
+/** For each dialect, a path that reads a body, and the form of its failures. */
 const ENVELOPES = {
   "/plugin/datafor-modeler/api/token/update": (json) => ({
     success: json.success,
@@ -53,7 +53,8 @@ const TOO_LARGE = {
 describe("a body of more than 1 MiB", () => {
   for (const [path, envelope] of Object.entries(ENVELOPES)) {
     for (const chunked of [false, true]) {
-      it(`at ${path}, ${chunked ? "in chunks" : "of declared length"}, is a 413 in the dialect's envelope`, async () => {
+      const length = chunked ? "in chunks" : "of declared length";
+      it(`at ${path}, ${length}, is a 413 in the dialect's envelope`, async () => {
         const body = `{"a":"${"x".repeat(MIB)}"}`;
         const answer = await postern.send({
           method: "POST",
@@ -90,7 +91,7 @@ describe("a body of more than 1 MiB", () => {
 describe("a URL", () => {
   const padded = (length) => {
     const path = `/v1/verify?token=${token()}&app=ERP`;
-    // Nothing stands between two &.
+    // An empty parameter between two & is ignored.
     return path.padEnd(length, "&");
   };
   it("of nearly 16 KiB is read", async () => {
@@ -111,7 +112,7 @@ describe("a URL", () => {
 describe("a token", () => {
   const padded = (bytes) =>
     sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, x: "x".repeat(bytes) });
-  it("of nearly 16 KiB is verified in a header and in a body, and of nearly 8 KiB in a URL", async () => {
+  it("of nearly 16 KiB is verified in a header and a body, one of 8 KiB in a URL", async () => {
     const [long, short] = [padded(12_000), padded(5_900)];
     assert.ok(long.length > 16_000 && short.length > 8_000);
     expectStatus(

@@ -1,5 +1,5 @@
-// Software that speaks OAuth 2.0 asks Postern: openid-client finds introspection and revocation by
-// the metadata, and shows a client id and a secret that need escaping inside Basic.
+// OAuth 2.0 software asks Postern. openid-client finds introspection and revocation by the
+// metadata, and sends a client id and a secret that must be escaped in Basic.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,10 @@ import { deployment, startWorkerd } from "./support/workerd.mjs";
 
 const ORIGIN = "https://gate.test";
 
-/** What form encoding changes: a plus, a percent sign, a colon, a slash, a space, and letters beyond ASCII. */
+/**
+ * Characters that form encoding changes: plus, percent sign, colon, slash, space and letters beyond
+ * ASCII.
+ */
 const PASSWORD = "p%2Bss:w/rd +\u00e4&=";
 
 const tokenOf = (loginname, more = {}) =>
@@ -41,7 +44,7 @@ async function administer(postern, method, path, json) {
   return answer.json;
 }
 
-/** openid-client, which finds Postern at its public origin. */
+/** openid-client with Postern's public origin as the issuer. */
 async function discovered(postern, id, secret) {
   const fetched = async (url, options) => {
     assert.equal(new URL(url).origin, ORIGIN);
@@ -124,7 +127,7 @@ test("openid-client is told that its secret is wrong", async (t) => {
   }
 });
 
-test("a revoked JSON Web Token is refused in another isolate within the bound, and then without I/O", {
+test("a revoked JWT is refused in another isolate within the bound, then without I/O", {
   timeout: 60_000,
 }, async (t) => {
   const [here, there] = await start(t, 2);

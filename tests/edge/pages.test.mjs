@@ -1,5 +1,5 @@
-// Headers that keep a browser from doing with our answers what they are not for. Static files have
-// theirs from public/_headers.
+// Headers that restrict what a browser may do with Postern's answers. Static files have them from
+// public/_headers.
 
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
@@ -17,7 +17,10 @@ before(async () => {
 });
 after(() => workerd?.stop());
 
-/** What every answer of ours has. `pictures` are the policy's images, which only the console shows. */
+/**
+ * The headers that each of Postern's answers has. `pictures` are the policy's image sources, which
+ * only the console has.
+ */
 function expectStrict({ headers }, path, pictures = "") {
   const policy = headers["content-security-policy"] ?? "";
   assert.match(policy, /^default-src 'none'/, path);
@@ -57,7 +60,7 @@ test("every static file has a strict policy, and the console's alone allows imag
   for (const kind of ["script-src", "style-src", "connect-src"]) {
     assert.match(openapi.headers["content-security-policy"], new RegExp(`${kind} 'self'`));
   }
-  // The file of the headers itself is no page.
+  // The file with the headers is not served.
   for (const path of ["/_headers", "/_redirects"]) expectStatus(await get(path), 404);
 });
 
@@ -98,7 +101,7 @@ test("vendored files are as scripts/vendor.mjs made them", () => {
   }
 });
 
-test("both languages have the same texts, with the same values, and all that the pages name", () => {
+test("both languages have the same texts and values, and all that the pages name", () => {
   const [en, zh] = ["en", "zh"].map((tag) =>
     JSON.parse(readFileSync(join(CONSOLE, "texts", `${tag}.json`), "utf8")),
   );
@@ -117,7 +120,7 @@ test("both languages have the same texts, with the same values, and all that the
   }
 });
 
-test("the Worker's own answers have one where they are no JSON, and say nothing of https over http", async () => {
+test("answers that are not JSON have a policy, and over http none asks for https", async () => {
   for (const [path, status] of [
     ["/health", 200],
     ["/v1/users", 401],

@@ -1,4 +1,4 @@
-// A panic costs the requests of its wasm instance, and nothing that comes after them.
+// A panic fails the requests of its wasm instance, and no later request.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -20,7 +20,7 @@ const tokenOf = (username) => sign("abcd", { loginname: username, exp: nowInSeco
 test("the request that panics gets a 5xx and the next one is answered", async (test) => {
   const postern = await startPostern(test, { entry: "probe" });
   expectStatus(await postern.send({ path: "/health" }), 200);
-  // Before it has waited for anything, and after.
+  // Panics before and after the request has waited for something.
   for (const path of ["/panic", "/panic/later", "/panic", "/panic/later", "/panic/later"]) {
     const answer = await panic(postern, path);
     assert.ok(answer.status >= 500, `${answer.status}`);

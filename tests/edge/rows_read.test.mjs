@@ -1,4 +1,5 @@
-// No query reads more rows than its kind allows: 20,000 grants here, a million in `make scale`.
+// No query reads more rows than its kind allows, with 20,000 grants here and a million in `make
+// scale`.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -15,7 +16,7 @@ test("no query reads more rows than its kind allows", async (test) => {
   const size = sizes({ grants: 20_000, users: 2000, services: 200 });
   const file = join(folder, "directory.ndjson");
   await write(file, size);
-  // Small requests, so that the change feed is as long as a busy hour makes it.
+  // Small requests make the change feed as long as after a busy hour.
   const writer = await startMeasured(folder);
   const imported = await transfer("restore", writer.url, { FILE: file, REQUEST_BYTES: 30_000 })
     .ended;

@@ -1,5 +1,5 @@
-// SCIM on the platform: several changes at once lose no member, and whoever is deprovisioned is
-// refused by another process within the bound.
+// SCIM on the platform: concurrent changes lose no member, and another process refuses a
+// deprovisioned user within the bound.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import {
 } from "./support/client.mjs";
 import { deployment, startIsolates, startPostern, stateFolder } from "./support/workerd.mjs";
 
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
 const MEMBERS = 40;
 
@@ -34,7 +34,7 @@ async function provisioner(postern) {
 const patch = (...Operations) =>
   JSON.stringify({ schemas: ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], Operations });
 
-test("members who come and go at once, through two isolates, are all there or gone", async (test) => {
+test("members who are added and removed at once in two isolates are all correct", async (test) => {
   const isolates = await startIsolates(test, 2);
   const headers = await provisioner(isolates[0]);
   const ids = [];

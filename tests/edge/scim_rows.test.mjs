@@ -1,4 +1,4 @@
-// SCIM reads no more rows than its kind of request allows, with 10,000 users and a group of 5,000.
+// SCIM reads no more rows than each kind of request allows, with 10,000 users and a group of 5,000.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// Secrets, passwords and tokens are nowhere in the clear: not in D1, not in KV, not in the log,
-// whatever was done with them.
+// Secrets, passwords and tokens are never stored or logged in the clear, whatever was done with
+// them.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -83,7 +83,7 @@ async function everythingWithTokenApps(postern) {
     "x-forwarded-uri": `/page?token=${tokenOf("erin", "distinctive-secret-two")}`,
   };
   expectStatus(await postern.send({ path: "/v1/forward-auth", headers: forwarded }), 200);
-  // Created at first sight with initpwd as the password.
+  // The first sign-in creates the user with initpwd as the password.
   await signIn(postern, "alice", "distinctive-initpwd-two");
   await registerApp(postern, { name: "GONE", secret: "distinctive-secret-of-a-deleted-app" });
   expectStatus(await post(postern, `${APPS}/delete`, { name: "GONE" }), 200);
@@ -190,7 +190,7 @@ async function everythingWithApplications(postern) {
   );
 }
 
-/** What may be logged is logged when something fails: so everything is made to fail. */
+/** Failures are logged, so this makes every request fail. */
 async function everythingWhileD1IsDown(postern) {
   const headers = {
     authorization: `Bearer ${tokenOf("zoe-while-down", "distinctive-secret-two")}`,
@@ -225,7 +225,7 @@ async function everythingWhileD1IsDown(postern) {
   expectStatus(await postern.send({ method: "POST", path: "/testing", json: {} }), 204);
 }
 
-test("secrets, passwords, tokens and cookies are neither in the state nor in the log", async (test) => {
+test("no secret, password, token or cookie is in the state or in the log", async (test) => {
   const folder = stateFolder(test);
   const recorder = new Recorder();
   let log = "";
@@ -251,7 +251,7 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
   await everythingWhileD1IsDown(first);
   await first.stop();
 
-  // Another master key, and then the change of a master key as it should be done.
+  // Starts with an unrelated master key, and then changes the master key as the guide says.
   const stranger = await start(deployment());
   expectStatus(await verifyBearer(stranger, tokenOf("alice", "distinctive-secret-two")), 503);
   await stranger.scheduled();
@@ -277,7 +277,10 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
   );
   assert.match(
     log,
-    /"method":"POST","path":"\/imanager\/cloud\/security\/tokens\.json","status":503,.*Network connection lost/,
+    new RegExp(
+      String.raw`"method":"POST","path":"/imanager/cloud/security/tokens\.json",` +
+        '"status":503,.*Network connection lost',
+    ),
     "the log tells of failures",
   );
   assert.match(log, /"method":"GET","path":"\/v1\/verify","status":503,/);

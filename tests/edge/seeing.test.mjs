@@ -1,4 +1,4 @@
-// What operators see of the Worker on workerd: lines of refusals in the log, and data points.
+// What operators see of the Worker on workerd: log lines of refusals, and data points.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ const BOUND_MS = 15_000;
 const tokenOf = (secret) => sign(secret, { loginname: "alice", exp: nowInSeconds() + 600 });
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
-/** The lines of refusals that workerd has printed. */
+/** The log lines of refusals that workerd has printed. */
 function refusalsIn(output) {
   const lines = output.split("\n").filter((line) => line.startsWith("{"));
   return lines.map((line) => JSON.parse(line));
@@ -26,7 +26,7 @@ async function until(what, holds) {
   }
 }
 
-test("a refusal is one line of the platform's log, as a warning, and a success is none", async (t) => {
+test("a refusal is one warning in the platform's log, and a success logs nothing", async (t) => {
   let output = "";
   const postern = await startPostern(t, { onOutput: (text) => (output += text) });
   await registerApp(postern, { secret: SECRET });
@@ -58,7 +58,7 @@ test("a refusal is one line of the platform's log, as a warning, and a success i
   assert.ok(!output.includes(forged), "no token is in it");
 });
 
-/** Takes the data points that the Worker has written. */
+/** Takes the data points that the Worker has written since the last call. */
 const pointsOf = async (postern) => (await postern.send({ path: "/testing" })).json;
 
 test("a decision is one data point and one crossing, where the binding is there", async (t) => {

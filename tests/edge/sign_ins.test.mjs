@@ -1,4 +1,4 @@
-// The platform's limit on sign-ins is asked on workerd, and what it refuses is 429.
+// The Worker asks the platform's limit on sign-ins on workerd, and answers 429 when it refuses.
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -15,7 +15,7 @@ it("refuses a password when the platform's limit is reached", async (test) => {
     const response = await isolate.send({ path: "/v1/verify", headers: { authorization } });
     answers.push([response.status, response.headers["x-postern-reason"]]);
   }
-  // A window may end in between.
+  // The limit's window may end in between.
   assert.deepEqual(answers[0], [401, "wrong_password"]);
   assert.ok(
     answers.some(([status, reason]) => status === 429 && reason === "rate_limit"),

@@ -1,5 +1,5 @@
-// `make smoke`: what it says of a healthy deployment, which planted faults it finds, and that it
-// leaves nothing behind.
+// `make smoke`: what it reports of a healthy deployment, which injected faults it finds, and that
+// it leaves nothing behind.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -32,7 +32,7 @@ const TIMED = [
   "a write",
 ];
 
-/** Runs the command. `onOutput` is told what it has printed so far, and its process. */
+/** Runs the command. `onOutput` gets what it has printed so far, and its process. */
 function smoke(url, environment = {}, onOutput = () => {}) {
   const given = { URL: url, PASSWORD: ADMIN_PASSWORD, STALENESS_S: String(BOUND_S) };
   const env = { PATH: process.env.PATH, ...given, ...environment };
@@ -59,7 +59,7 @@ function rowsOf(lines) {
   });
 }
 
-/** The row of the promise that has these words. */
+/** The row of the promise with these words. */
 function row({ rows, printed }, words) {
   const found = rows.filter(({ promise }) => promise.includes(words));
   assert.equal(found.length, 1, `${words}: ${printed}`);
@@ -68,7 +68,7 @@ function row({ rows, printed }, words) {
 
 const unlike = ({ rows }, wanted) => rows.filter(({ verdict }) => verdict !== wanted);
 
-/** Asserts that these promises failed and no others, and that each failure says a way out. */
+/** Asserts that exactly these promises failed, and that each failure names a way out. */
 function expectFailed(run, ...words) {
   assert.equal(run.code, 1, run.printed);
   assert.equal(run.rows.length, PROMISES, run.printed);
@@ -84,7 +84,7 @@ function expectAllOk(run) {
   assert.deepEqual(unlike(run, "ok"), [], run.printed);
 }
 
-/** Tables that a run writes, but for the audit trail and what is kept of ids that were used. */
+/** Tables that a run writes, without the audit trail and the records of used ids. */
 const TABLES = [
   "users",
   "sessions",
@@ -96,7 +96,7 @@ const TABLES = [
   "tombstones",
 ];
 
-/** Every row of these tables. */
+/** All rows of these tables. */
 async function stateOf(postern) {
   const state = {};
   for (const table of TABLES) {
@@ -105,15 +105,15 @@ async function stateOf(postern) {
   return state;
 }
 
-/** As `stateOf`, on a deployment that its administrator has signed in to. */
+/** Like `stateOf`, after the deployment's administrator has signed in once. */
 async function stateAtFirst(postern) {
   expectStatus(await postern.send({ path: "/v1/users", headers: admin }), 200);
   return stateOf(postern);
 }
 
 /**
- * A proxy that gives what `answer(request, pass)` answers, and closes the connection where that is
- * nothing. `pass(url)` asks Postern at that URL.
+ * A proxy that answers with the result of `answer(request, pass)`, or closes the connection if
+ * there is none. `pass(url)` sends the request to Postern at that URL.
  */
 async function proxy(test, answer) {
   const server = http.createServer(async (request, response) => {
@@ -146,7 +146,7 @@ function passed(base, { method, url, headers }, body) {
   });
 }
 
-// Runs mostly wait, so several go on at once.
+// A run mostly waits, so several run at the same time.
 describe("make smoke", { concurrency: 3 }, () => {
   it("finds a bound that is longer than the operator wants, told and measured", async (test) => {
     const isolates = await startIsolates(test, 2, { changes: { STALENESS_S: 60 } });
@@ -159,7 +159,7 @@ describe("make smoke", { concurrency: 3 }, () => {
     assert.equal(seen, "STALENESS_S is 60, and you said 2");
     assert.match(wayOut, /^Set STALENESS_S = 2 in wrangler\.toml/);
     assert.match(row(run, "revoked token").seen, /^after \d\.\d s still 200; the bound is 2 s$/);
-    assert.match(row(run, "revoked token").wayOut, /^Isolates rely on what is older than 2 s/);
+    assert.match(row(run, "revoked token").wayOut, /^Isolates use data that is older than 2 s/);
     assert.deepEqual(await stateOf(isolates[0]), before);
   });
 
@@ -209,7 +209,7 @@ describe("make smoke", { concurrency: 3 }, () => {
     expectAllOk(run);
     assert.equal(row(run, "signs in").seen, "by a key");
     const after = await stateOf(postern);
-    // The day of its last use is noted down.
+    // Only the day of the key's last use is written.
     const secrets = ({ machine_key_secrets }) => machine_key_secrets.map(({ key_id }) => key_id);
     assert.deepEqual(secrets(after), secrets(before));
     const rest = (state) => ({ ...state, machine_key_secrets: undefined });
@@ -334,7 +334,8 @@ describe("make smoke", { concurrency: 3 }, () => {
       const answer = await pass(postern.url);
       const { "x-postern-bookmark": bookmark = "" } = request.headers;
       const allowed = (yes) => ({ ...answer, body: Buffer.from(JSON.stringify({ allowed: yes })) });
-      // A key may do everything, a new grant does not count, and made-up bookmarks mean an outage.
+      // A faulty deployment: a key may do everything, a new grant is not in force, and unknown
+      // bookmarks fail.
       if (request.url.includes("permission=DELETE")) return allowed(true);
       const isByUser = request.url.startsWith("/v1/check") && !request.url.includes("user=");
       if (isByUser && bookmark !== "") return allowed(false);
@@ -373,7 +374,7 @@ describe("make smoke", { concurrency: 3 }, () => {
     const page = { status: 200, headers, body: "<h1>Welcome</h1>" };
     const other = await smoke(await proxy(test, () => page));
     expectFailed(other, "It answers");
-    assert.match(row(other, "It answers").wayOut, /^Look whether URL leads to Postern/);
+    assert.match(row(other, "It answers").wayOut, /^Check that URL leads to Postern/);
 
     const nobody = await smoke("http://127.0.0.1:1");
     expectFailed(nobody, "It answers");
@@ -404,7 +405,7 @@ describe("make smoke", { concurrency: 3 }, () => {
       ".build/env": "",
       "build/index_bg.wasm": "",
       "wrangler.toml": "",
-      // In place of wrangler: it notes down what it is told.
+      // A stand-in for wrangler that records its arguments.
       "node_modules/wrangler/bin/wrangler.js":
         'require("fs").appendFileSync("told", `${process.argv.slice(2).join(" ")}\\n`);',
     };

@@ -1,5 +1,5 @@
-// The snapshot in KV: written by the scheduled event, sealed, and what verification goes on with
-// while D1 does not answer.
+// The snapshot in KV. The scheduled event writes and seals it, and verification uses it while D1
+// does not answer.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -27,7 +27,10 @@ const setStates = async (isolate, json) =>
 
 const SHARED = { database: "shared", namespace: "shared" };
 
-/** A state with an app, the users alice, root (an administrator) and mallory (disabled), and a snapshot of them. */
+/**
+ * A state with an app, the users alice, root (an administrator) and mallory (disabled), and a
+ * snapshot of them.
+ */
 async function withSnapshot(test) {
   const folder = stateFolder(test);
   const postern = await startPostern(test, { ...SHARED, folder });
@@ -59,7 +62,7 @@ async function withSnapshot(test) {
   };
 }
 
-/** A fresh isolate on that state, whose D1 and KV are as told before its first request. */
+/** A new isolate on that state. Its D1 and KV are in these states before its first request. */
 async function restarted(test, { folder, bindings }, states, changes = {}) {
   const one = {
     ...SHARED,
@@ -73,7 +76,7 @@ async function restarted(test, { folder, bindings }, states, changes = {}) {
   return postern;
 }
 
-test("the scheduled event writes a record and a note on it, which tell nothing without the master key", async (test) => {
+test("the scheduled event writes a sealed record and a note about it", async (test) => {
   const { records, bindings } = await withSnapshot(test);
   assert.deepEqual(records.map(({ name }) => name).sort(), [
     "trust/renewed/v2",
@@ -92,7 +95,7 @@ test("the scheduled event writes a record and a note on it, which tell nothing w
   }
 });
 
-test("without D1, tokens of known apps and users verify from the snapshot, and writes answer 503", async (test) => {
+test("without D1, known users verify from the snapshot, and writes are 503", async (test) => {
   const state = await withSnapshot(test);
   const postern = await restarted(test, state, { d1: "down" });
 
@@ -112,7 +115,7 @@ test("without D1, tokens of known apps and users verify from the snapshot, and w
     "revoked",
   );
 
-  // Nobody can tell whether these are right: not in the snapshot, and D1 does not say.
+  // Nobody can judge these tokens: the users are not in the snapshot, and D1 does not answer.
   expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
   expectStatus(await verifyBearer(postern, state.opaque), 503);
   expectStatus(await postern.send({ path: "/v1/verify", headers: admin }), 503);
@@ -188,7 +191,7 @@ test("when D1 answers again, everything works without a restart", async (test) =
   const postern = await restarted(test, state, { d1: "down" });
   expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
   await setStates(postern, {});
-  // A bookmark asks for D1 itself, past the pause of 2 s after a failure.
+  // A bookmark makes the request read D1 itself, also during the pause of 2 s after a failure.
   const headers = {
     authorization: `Bearer ${token({ loginname: "newcomer" })}`,
     "x-postern-bookmark": state.bookmark,
@@ -239,8 +242,8 @@ test("a warm isolate goes on with its memory when D1 and KV are lost", async (te
     "revoked",
   );
   await setStates(postern, { d1: "down", kv: "down" });
-  // Nobody knows whether this write took effect, so memory counts as expired from here on: what
-  // follows is no longer the fast path.
+  // Nobody knows whether this write took effect, so memory counts as expired. What follows does not
+  // use the fast path any more.
   const json = { username: "bob" };
   expectStatus(
     await postern.send({ method: "POST", path: "/v1/users", headers: rootCredential, json }),

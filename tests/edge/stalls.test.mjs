@@ -1,5 +1,5 @@
-// D1 that takes seconds, or never answers, and what the isolates of a data centre share, on
-// workerd.
+// On workerd, D1 takes seconds or never answers. Also the cache that the isolates of a data centre
+// share.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import {
 } from "./support/client.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
-/** Half of what D1 takes here: an answer that came within it has not waited for D1. */
+/** Half of the time that D1 takes here: a faster answer has not waited for D1. */
 const MUCH_LATER_MS = 5_000;
 
 const token = (loginname) => sign("abcd", { loginname, exp: nowInSeconds() + 600 });
@@ -28,7 +28,8 @@ async function timed(ask) {
 }
 
 for (const d1 of [10_000, "silent"]) {
-  test(`no answer waits for a D1 that ${d1 === "silent" ? "never answers" : "takes 10 s"}`, async (test) => {
+  const what = d1 === "silent" ? "never answers" : "takes 10 s";
+  test(`no answer waits for a D1 that ${what}`, async (test) => {
     const [isolate] = await startIsolates(test, 1, {
       entry: "observed",
       changes: { STALENESS_S: 2 },
@@ -80,7 +81,7 @@ test("a cold isolate answers those whom its data centre has seen without D1", as
   await callsSince(second);
   expectStatus(await ask(first), 200);
   assert.ok((await callsSince(first)).d1 <= 1);
-  // What it has read is shared behind its answer.
+  // The isolate shares what it has read in the background.
   for (let tries = 0; tries < 50; tries += 1) {
     await sleep(100);
     if ((await isolateKnows(second, ask)) === 0) return;
@@ -88,7 +89,7 @@ test("a cold isolate answers those whom its data centre has seen without D1", as
   assert.fail("nothing is shared");
 });
 
-/** How often an isolate asks D1 for an answer that it cannot have remembered. */
+/** How many calls to D1 an isolate makes for an answer that it cannot have cached. */
 async function isolateKnows(isolate, ask) {
   expectStatus(await ask(isolate), 200);
   return (await callsSince(isolate)).d1;

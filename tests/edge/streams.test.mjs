@@ -1,5 +1,5 @@
-// What stays open through the gateway ends with the credential that opened it. Who may stay is
-// decided in tests/host/streams.rs; here is what flows, and when it ends.
+// A stream through the gateway ends with the credential that opened it. These tests are about the
+// transport and the time; tests/host/streams.rs tests who may stay.
 
 import { before, after, describe, test } from "node:test";
 import assert from "node:assert/strict";
@@ -19,21 +19,21 @@ import {
 } from "./support/client.mjs";
 import { deployment, startPostern, startWorkerd } from "./support/workerd.mjs";
 
-/** What is promised is 10 s; the rest is for a machine that is busy. */
+/** Postern promises 10 s; the rest is for a busy machine. */
 const BOUND_MS = 15_000;
-/** Longer than two looks at a stream. */
+/** Longer than the time between two checks of a stream, twice. */
 const LONG_MS = 13_000;
 const SECRET = "a shared secret of thirty-two b!";
 const EVENT = "event: tick\ndata: \u{1F600} caf\u00e9\n\n";
 
-/** What is to be stopped at the end: one process serves all tests of this file. */
+/** What must be stopped in the end, because one process serves all tests of this file. */
 const cleaning = [];
 const context = { after: (action) => cleaning.push(action) };
 let origin;
 let postern;
-/** Another isolate on the same database, where changes are made that the first one has to notice. */
+/** Another isolate on the same database. It makes changes that the first one has to notice. */
 let elsewhere;
-/** A third one, whose D1 stops answering. */
+/** A third isolate, whose D1 stops answering. */
 let cutOff;
 let probe;
 
@@ -96,7 +96,10 @@ async function startOrigin() {
   return { url: `http://127.0.0.1:${server.address().port}`, sockets, gone };
 }
 
-/** A WebSocket through an isolate: `{ socket, closed, arrived }`, where `closed` promises `[code, reason, when]`. */
+/**
+ * Opens a WebSocket through an isolate: `{ socket, closed, arrived }`, where `closed` promises
+ * `[code, reason, when]`.
+ */
 async function openSocket(
   isolate,
   path,
@@ -136,7 +139,10 @@ async function openSocket(
   return { socket, closed, arrived };
 }
 
-/** An event stream: `{ response, ended, text }`, where `ended` promises `["end" or "broken", when]`. */
+/**
+ * Opens an event stream: `{ response, ended, text }`, where `ended` promises `["end" or "broken",
+ * when]`.
+ */
 async function openStream(isolate, path, headers) {
   const { hostname, port } = new URL(isolate.url);
   const request = http.request({ hostname, port, path, headers, agent: false });
@@ -155,7 +161,7 @@ async function openStream(isolate, path, headers) {
   return stream;
 }
 
-/** Opens both with a credential, and lets some of each arrive. */
+/** Opens a WebSocket and an event stream with a credential, and lets some data of each arrive. */
 async function openBoth(isolate, path, headers) {
   const [socket, stream] = await Promise.all([
     openSocket(isolate, `/ws${path}`, { headers }),
@@ -166,7 +172,7 @@ async function openBoth(isolate, path, headers) {
   return { socket, stream };
 }
 
-/** Asserts that both end after `begin`, and within the bound of it. */
+/** Asserts that both end after `begun`, and within the bound. */
 async function bothEnd({ socket, stream }, begun) {
   const timer = AbortSignal.timeout(BOUND_MS + 5_000);
   const late = new Promise((_, failed) =>

@@ -1,4 +1,4 @@
-// The databases that earlier releases left, on real D1, after the newer migrations.
+// Databases that earlier releases left, on real D1, after the newer migrations.
 // tests/host/upgrade.rs asks much more.
 
 import assert from "node:assert/strict";
@@ -24,8 +24,8 @@ const releases = readdirSync(folder)
   .map((file) => file.replace(/\.sql$/, ""));
 
 /**
- * The parts of a release's database, which an empty line separates, and the migrations that it does
- * not have.
+ * The parts of a release's database, which an empty line separates, and the migrations that it
+ * lacks.
  */
 function statements(release, released) {
   const parts = readFileSync(join(folder, `${release}.sql`), "utf8")
@@ -51,8 +51,8 @@ for (const release of releases) {
       migrate,
     });
 
-    // They end in the year 2100 and do not say when they were issued. That they are good for too
-    // long is said only after their signature was found right.
+    // The tokens expire in the year 2100 and have no `iat`. That they are valid for too long is
+    // said only if their signature is valid.
     for (const { token } of facts.tokens) {
       expectRefusal(await verifyBearer(postern, token), "too_long_lived");
     }
@@ -81,7 +81,7 @@ for (const release of releases) {
     const newcomer = sign("abcd", { loginname: "newcomer", exp: nowInSeconds() + 600 });
     const { json } = expectStatus(await verifyBearer(postern, newcomer), 200);
     assert.ok(json.user.id > facts.deletedUser, "an id is not given again");
-    // The audit trail of the release knows whom it deleted.
+    // The release's audit trail knows the user whom it deleted.
     const gone = sign("abcd", { loginname: "gone", exp: nowInSeconds() + 600 });
     const refused = expectStatus(await verifyBearer(postern, gone), 403);
     assert.equal(refused.json.reason, "user_deleted");

@@ -1,5 +1,5 @@
-// Variables as the runtime hands them over. Which values are right is tests/host/variables.rs's;
-// here is that they arrive.
+// Variables as the runtime passes them. tests/host/variables.rs tests which values are valid; this
+// tests that they arrive.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -29,7 +29,7 @@ test("variables that are no texts are read as what they say", async (test) => {
       ORIGIN_URL: origin.url,
       ORIGIN_PUBLIC: ["/static", "/login"],
       ORIGIN_RULES: [{ path: "/reports", methods: ["GET"], service: 7, permission: "VIEW" }],
-      // Somebody else's.
+      // A variable of another program.
       TOKEN_X: { a: [1] },
     }),
   });
@@ -82,7 +82,7 @@ test("variables that are no texts are read as what they say", async (test) => {
   );
 });
 
-test("a misspelled name and a wrong type are 503 on every request, and the scheduled event logs them", async (test) => {
+test("a misspelled name or a wrong type is 503 on each request, and is logged", async (test) => {
   let log = "";
   const changes = {
     ORIGIN_URL: "https://origin.invalid",
@@ -101,7 +101,7 @@ test("a misspelled name and a wrong type are 503 on every request, and the sched
     assert.equal(json.detail, `this deployment is not configured: ${problems}`, text);
   }
   await postern.scheduled();
-  // What the Worker logs comes by another way than its answers, and may come later.
+  // The Worker's log arrives by another way than its answers, and may come later.
   for (let wait = 0; wait < 50 && !log.includes("the scheduled event: "); wait += 1)
     await sleep(100);
   assert.ok(log.includes(`the scheduled event: ${problems}`), log);

@@ -1,4 +1,4 @@
-//! Who may do what, and which credential counts.
+//! What each caller may do, and which credential of a request is used.
 
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ fn the_first_kind_present_decides_and_a_wrong_one_never_falls_through() {
         (&[("x-auth-token", &jwt)], 401),
     ];
     for (headers, status) in cases {
-        // A good token in the URL never helps a wrong credential in a header.
+        // A valid token in the URL does not help when the header has an invalid credential.
         let request = Request::new("GET", &format!("/v1/verify?token={jwt}"));
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(name, value));
@@ -277,7 +277,8 @@ fn int64_ids_keep_their_full_range() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.administer("POST", "/v1/users", &json!({ "username": "first" }));
-    let insert = "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9007199254740993, 'big', 'SYS_Reader', 0, 0)";
+    let insert = "INSERT INTO users (id, username, type, created_at, modified_at) \
+        VALUES (9007199254740993, 'big', 'SYS_Reader', 0, 0)";
     crate::support::block_on(
         isolate.cx().sql.batch(vec![postern::ports::Statement::new(insert, [])]),
     )
@@ -390,7 +391,7 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
         let plain = isolate.send(&Request::new("GET", path));
         let secure = isolate.send(&Request::new("GET", path).over_https());
         for response in [&plain, &secure] {
-            // JSON that is not sniffed is never a page.
+            // A browser that obeys `nosniff` never shows JSON as a page.
             let is_json = response
                 .header("content-type")
                 .is_some_and(|media_type| media_type.ends_with("json"));
@@ -422,7 +423,7 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
 }
 
 #[test]
-fn whoever_names_an_app_takes_no_other_credential() {
+fn a_request_that_names_an_app_uses_no_other_credential() {
     let world = World::new();
     let isolate = world.isolate_with(&[("LOGIN_URL", Some("password"))]);
     isolate.register(&json!({ "initroles": ["Administrator"] }));

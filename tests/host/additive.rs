@@ -1,5 +1,5 @@
-//! Migrations only add: while a new release is being rolled out, and after it is rolled back, the
-//! Worker of the last one runs on the new schema.
+//! Migrations only add. The Worker of the last release runs on the new schema while a new release
+//! is rolled out, and after it is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::upgrade::{Fixture, fixtures};
 
-/// A table, index or trigger, as SQLite's own catalogue has it.
+/// A table, index or trigger as in `sqlite_master`.
 #[derive(Debug, PartialEq)]
 struct Object {
     kind: String,
@@ -22,25 +22,26 @@ impl Object {
         self.kind == "index" && normal(&self.sql).starts_with("CREATE UNIQUE INDEX")
     }
 
-    /// It only makes some query faster, so the last release does without it.
+    /// A plain index only makes a query faster, so the last release works without it.
     fn is_plain_index(&self) -> bool {
         self.kind == "index" && !self.is_unique_index()
     }
 
-    /// Such a trigger may refuse what the last release writes.
+    /// A trigger with `RAISE` may refuse a write of the last release.
     fn may_refuse(&self) -> bool {
         self.kind == "trigger" && normal(&self.sql).contains("RAISE")
     }
 }
 
-/// SQL in upper case, without comments, with single spaces.
+/// SQL in upper case, with single spaces and without comments.
 fn normal(sql: &str) -> String {
     let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
     lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").to_uppercase()
 }
 
 fn objects(connection: &Connection) -> BTreeMap<String, Object> {
-    let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'";
+    let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master \
+        WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'";
     let mut statement = connection.prepare(sql).expect("the catalogue");
     let rows = statement
         .query_map([], |row| {
@@ -56,19 +57,19 @@ fn count(connection: &Connection, table: &str) -> i64 {
         .unwrap_or(0)
 }
 
-/// Whether a table's definition has only got further columns: SQLite puts those in one place.
+/// Checks that a table's definition has only gained columns. SQLite inserts them in one place.
 fn has_only_grown(then: &str, now: &str) -> bool {
     let same = then.bytes().zip(now.bytes()).take_while(|(then, now)| then == now).count();
     let rest = &then.as_bytes()[same..];
     let Some(added) = now.as_bytes()[same..].strip_suffix(rest) else { return false };
     let added = normal(&String::from_utf8_lossy(added));
-    // Where a table ends with its primary key, the comma stands behind the column.
+    // If a table's definition ends with its primary key, the comma follows the new column.
     let is_of_columns = added.is_empty() || added.starts_with(',') || added.ends_with(',');
     is_of_columns
         && !["UNIQUE", "PRIMARY KEY", "FOREIGN KEY"].iter().any(|word| added.contains(word))
 }
 
-/// Why the Worker of a release could not run on its database after these migrations.
+/// Why the last release could not run on its database after these migrations.
 fn objections(release: &str, migrations: &[String]) -> Vec<String> {
     let connection = Connection::open_in_memory().expect("SQLite opens in memory");
     connection.execute_batch(release).expect("the database of a release");
@@ -96,7 +97,7 @@ fn objections(release: &str, migrations: &[String]) -> Vec<String> {
     found
 }
 
-/// What is no longer as it was, and what is new and may refuse the writes of the last release.
+/// Objects that are changed or gone, and new ones that may refuse writes of the last release.
 fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, then) in before.iter().filter(|(_, object)| !object.is_plain_index()) {
@@ -124,7 +125,7 @@ fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) 
     found
 }
 
-/// The migrations that a release does not have.
+/// The migrations that are newer than a release.
 fn newer_than(fixture: &Fixture) -> Vec<String> {
     let mut files: Vec<_> = std::fs::read_dir("migrations")
         .expect("migrations")
@@ -149,7 +150,7 @@ fn migrations_that_a_release_does_not_have_only_add_to_its_schema() {
     }
 }
 
-/// Whoever has applied it would never get the change.
+/// A database that has already applied the migration would never get the change.
 #[test]
 fn a_released_migration_is_as_it_was_released() {
     for fixture in fixtures() {
@@ -175,13 +176,16 @@ fn judge(sql: &str) -> String {
 fn additions_are_accepted() {
     for sql in [
         "ALTER TABLE users ADD COLUMN locale TEXT",
-        "ALTER TABLE users ADD COLUMN locale TEXT NOT NULL DEFAULT 'en'; ALTER TABLE users ADD COLUMN zone TEXT",
+        "ALTER TABLE users ADD COLUMN locale TEXT NOT NULL DEFAULT 'en'; \
+         ALTER TABLE users ADD COLUMN zone TEXT",
         "ALTER TABLE users ADD COLUMN level INTEGER DEFAULT 1 CHECK (level > 0)",
         "ALTER TABLE memberships ADD COLUMN since INTEGER",
-        "CREATE TABLE passkeys (id TEXT PRIMARY KEY, user_id INTEGER NOT NULL); CREATE UNIQUE INDEX passkeys_by_user ON passkeys (user_id)",
+        "CREATE TABLE passkeys (id TEXT PRIMARY KEY, user_id INTEGER NOT NULL); \
+         CREATE UNIQUE INDEX passkeys_by_user ON passkeys (user_id)",
         "CREATE INDEX users_by_email ON users (email)",
         "DROP INDEX users_by_modified_at",
-        "CREATE TRIGGER users_touched AFTER UPDATE ON users BEGIN UPDATE grants SET creator = creator WHERE id = NEW.id; END",
+        "CREATE TRIGGER users_touched AFTER UPDATE ON users BEGIN \
+         UPDATE grants SET creator = creator WHERE id = NEW.id; END",
         "UPDATE users SET name = username WHERE name IS NULL",
     ] {
         assert_eq!(judge(sql), "", "{sql}");
@@ -202,14 +206,17 @@ fn what_the_last_release_could_not_run_on_is_refused() {
             "may refuse what the last release writes to users",
         ),
         (
-            "CREATE TRIGGER users_need_email BEFORE INSERT ON users WHEN NEW.email IS NULL BEGIN SELECT RAISE(ABORT, 'email'); END",
+            "CREATE TRIGGER users_need_email BEFORE INSERT ON users WHEN NEW.email IS NULL BEGIN \
+             SELECT RAISE(ABORT, 'email'); END",
             "may refuse what the last release writes to users",
         ),
         ("DROP INDEX grants_by_object", "the index grants_by_object is gone"),
         ("DROP TRIGGER grants_count_inserted", "the trigger grants_count_inserted is gone"),
         ("DELETE FROM sessions", "rows of sessions are gone"),
         (
-            "DROP TABLE sign_in_failures; CREATE TABLE sign_in_failures (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
+            "DROP TABLE sign_in_failures; \
+             CREATE TABLE sign_in_failures \
+             (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
             "the table sign_in_failures is another",
         ),
     ] {

@@ -1,4 +1,4 @@
-//! Applications: their access tokens, their signed calls, and what is known of them where.
+//! Applications: access tokens, signed calls, and how soon each isolate knows of a change.
 
 use postern::actions::housekeeping;
 use postern::api::http::message::Response;
@@ -12,7 +12,7 @@ const GET: &str = "/apim-token-service/v2.0/token/get";
 const REFRESH: &str = "/apim-token-service/v2.0/token/refresh";
 const SET: &str = "/app-portal-service/v2.3/app/authorization/set?orgId=o1";
 
-/// An application that may authorize others, and one that others are.
+/// An application that may authorize others; `target` is one that it authorizes.
 struct Application {
     secret: String,
 }
@@ -26,15 +26,18 @@ impl Application {
         };
         create(&json!({ "organization": "o1", "accessKey": "target" }));
         Self {
-            secret: create(
-                &json!({ "organization": "o1", "accessKey": "console", "authorizeApplications": true }),
-            ),
+            secret: create(&json!({
+                "organization": "o1", "accessKey": "console", "authorizeApplications": true,
+            })),
         }
     }
 
     fn proof(&self, at: i64) -> Value {
         let timestamp = Timestamp::parse(&at.to_string()).expect("a time");
-        json!({ "appKey": "console", "timestamp": at, "encryption": encryption("console", &timestamp, &Secret::new(self.secret.as_str())) })
+        json!({
+            "appKey": "console", "timestamp": at,
+            "encryption": encryption("console", &timestamp, &Secret::new(self.secret.as_str())),
+        })
     }
 
     fn signed(&self, token: &str, at: i64, types: &[&str]) -> Request {
@@ -104,7 +107,7 @@ fn a_token_counts_for_two_hours_and_the_next_one_is_another() {
     assert_eq!(status(&refresh(&stale, &first)), 1203);
     let (second, seconds) = token(&isolate.send(&ask(GET, &application.proof(now(&world) + 1))));
     assert!(second != first && seconds == 7200);
-    // A proof whose token is gone brings no other one.
+    // A proof works once: when its token is gone, it brings no other one.
     let (third, _) = token(&refresh(&application.proof(now(&world) + 2), &second));
     assert_ne!(third, second);
     assert_eq!(status(&isolate.send(&ask(GET, &application.proof(now(&world) + 1)))), 1001);
@@ -183,7 +186,7 @@ fn of_a_signed_call_that_is_sent_twenty_times_one_counts() {
     let statuses: Vec<u16> = answers.iter().map(|answer: &Response| answer.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 19);
-    // What was refused for another reason counts no second time either.
+    // A signature that was refused for another reason cannot be used again either.
     let early = application.signed(&key, now(&world), &["NOTHING"]);
     assert_eq!((isolate.send(&early).status, isolate.send(&early).status), (400, 401));
     world.pass(16 * 60);
@@ -208,7 +211,10 @@ fn a_token_of_another_application_signs_nothing() {
     );
     let other = Secret::new(json_of(&response)["secret"].as_str().expect("a secret"));
     let timestamp = Timestamp::parse(&now(&world).to_string()).expect("a time");
-    let proof = json!({ "appKey": "other", "timestamp": now(&world), "encryption": encryption("other", &timestamp, &other) });
+    let proof = json!({
+        "appKey": "other", "timestamp": now(&world),
+        "encryption": encryption("other", &timestamp, &other),
+    });
     let (foreign, _) = token(&isolate.send(&ask(GET, &proof)));
     assert_eq!(
         isolate.send(&application.signed(&foreign, now(&world), &["USER"])).status,
@@ -225,8 +231,7 @@ fn a_token_of_another_application_signs_nothing() {
 }
 
 #[test]
-fn a_check_costs_one_round_trip_cold_and_none_warm_and_a_change_is_in_force_elsewhere_within_ten_seconds()
- {
+fn a_check_is_one_round_trip_cold_and_none_warm_and_sees_a_change_elsewhere_in_ten_seconds() {
     let world = World::new();
     let (writer, reader) = (world.isolate(), world.isolate());
     let application = Application::new(&writer);
@@ -349,7 +354,10 @@ fn secrets_tokens_and_passwords_are_sealed_and_sealed_anew() {
     let isolate = world.isolate();
     let application = Application::new(&isolate);
     let (key, _) = token(&isolate.send(&ask(GET, &application.proof(now(&world)))));
-    let node = json!({ "nodeSpec": "MEDIUM", "nodeCount": 1, "nodeName": "iserver", "password": "distinctive node password" });
+    let node = json!({
+        "nodeSpec": "MEDIUM", "nodeCount": 1, "nodeName": "iserver",
+        "password": "distinctive node password",
+    });
     assert_eq!(isolate.administer("POST", "/imanager/cloud/web/nodes/server", &node).status, 200);
     let dump = world.database.dump();
     for secret in [application.secret.as_str(), key.as_str(), "distinctive node password"] {
@@ -363,8 +371,9 @@ fn secrets_tokens_and_passwords_are_sealed_and_sealed_anew() {
     let between =
         world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
     block_on(housekeeping::run(&between.cx())).expect("the scheduled event");
-    let keys = "SELECT COUNT(DISTINCT k) FROM (SELECT secret_key_id AS k FROM applications UNION ALL SELECT token_key_id FROM applications
-        WHERE token IS NOT NULL UNION ALL SELECT password_key_id FROM node_orders)";
+    let keys = "SELECT COUNT(DISTINCT k) FROM (SELECT secret_key_id AS k FROM applications \
+        UNION ALL SELECT token_key_id FROM applications WHERE token IS NOT NULL \
+        UNION ALL SELECT password_key_id FROM node_orders)";
     assert_eq!(world.database.number(keys), 1);
     let after = world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", None)]);
     let (same, _) = token(&after.send(&ask(GET, &application.proof(now(&world) + 1))));

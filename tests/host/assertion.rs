@@ -1,4 +1,4 @@
-//! What the origin is told in `X-Postern-Assertion`, and by which key it can check that.
+//! The assertion in `X-Postern-Assertion`, and the key with which an origin checks it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::api::http::message::Forward;
@@ -12,11 +12,14 @@ use crate::support::{Isolate, Request, World, admin, block_on, json_of};
 
 const ORIGIN: &str = "http://origin.test:8080/base";
 const SECRET: &str = "a secret of thirty-two bytes, or more";
-/// The key of RFC 7517, appendix A.2, with the thumbprint that RFC 7638 makes of it.
+/// The key of RFC 7517, appendix A.2. Its thumbprint is by RFC 7638.
 const JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-    "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}"#;
-const OTHER_JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"A363oMmQhAuZylhxC2RrrrctBdkzqq8cwRrync5USZ8",
-    "y":"IPdIOStdz2jvaRMLtKSKHiLh4z0tFh9cENiqnHmUkLw","d":"-1u53P4dfVSwTLZubZVO2vascs9igOc1tm7Ywj0lRZg"}"#;
+    "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    "d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}"#;
+const OTHER_JWK: &str = r#"{"kty":"EC","crv":"P-256",
+    "x":"A363oMmQhAuZylhxC2RrrrctBdkzqq8cwRrync5USZ8",
+    "y":"IPdIOStdz2jvaRMLtKSKHiLh4z0tFh9cENiqnHmUkLw",
+    "d":"-1u53P4dfVSwTLZubZVO2vascs9igOc1tm7Ywj0lRZg"}"#;
 
 fn gateway<'a>(world: &'a World, key: &str, more: &[(&str, &str)]) -> Isolate<'a> {
     let mut variables = vec![
@@ -36,7 +39,7 @@ fn passed(isolate: &Isolate<'_>, request: &Request) -> Forward {
     isolate.world.passed.borrow_mut().pop().expect("it went on")
 }
 
-/// The one assertion of a request that went on.
+/// The assertion of a request that went on; there must be exactly one.
 fn assertion(forward: &Forward) -> String {
     let values: Vec<_> =
         forward.headers.iter().filter(|(name, _)| name == "x-postern-assertion").collect();

@@ -1,18 +1,18 @@
-//! What the audit trail says of what was created, by its id, and of secrets: which were replaced,
-//! and never what they are.
+//! The audit trail names what was created by its id. Of secrets it says which were replaced, and
+//! never their text.
 
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, World, admin, json_of};
 
-/// The newest entry of an action: before and after.
+/// The newest entry of an action: its `before` and `after`.
 fn newest(isolate: &Isolate<'_>, action: &str) -> (Value, Value) {
     let events = json_of(&isolate.get(&format!("/v1/audit?action={action}&limit=1"), &admin()));
     let event = &events["items"][0];
     (event["before"].clone(), event["after"].clone())
 }
 
-/// Whether a change is written down, and with two different ids.
+/// The entry records a secret's change: two different ids.
 fn is_change((before, after): &(Value, Value)) -> bool {
     let ids = [before, after].map(|side| side["secret_id"].as_str().map(str::to_owned));
     let is_named = after["secret"] == "changed";
@@ -43,7 +43,10 @@ fn a_replaced_secret_of_a_token_app_shows_with_the_ids_of_both() {
         (
             "PUT",
             "/v1/token-apps/ERP",
-            json!({ "algorithm": "HS256", "claims": { "username": "loginname" }, "expire": 60, "secret": "abcd" }),
+            json!({
+                "algorithm": "HS256", "claims": { "username": "loginname" }, "expire": 60,
+                "secret": "abcd",
+            }),
             true,
         ),
     ];
@@ -102,7 +105,7 @@ fn a_renewed_secret_of_an_application_shows_with_the_ids_of_both() {
     }
 }
 
-/// Below `/v1`, where the id is chosen and where it is named.
+/// Routes below `/v1` in which the client chooses the id or names it.
 #[test]
 fn what_is_created_shows_with_its_id() {
     let world = World::new();

@@ -1,11 +1,11 @@
-//! The AuthZEN API: what it reads, its pages, who may ask, and routes by the rules of the gateway.
+//! The AuthZEN API: requests, pages, who may ask, and routes decided by the gateway's rules.
 
 use postern::api::http::message::Response;
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, admin, basic, json_of};
 
-/// Alice (2) and Bob (3), two records, and a key with `decisions`.
+/// Alice (2) and Bob (3), two records, and a machine key with `decisions`.
 struct Records<'a> {
     isolate: Isolate<'a>,
     key: String,
@@ -43,7 +43,9 @@ impl<'a> Records<'a> {
         for (service, user, permission) in
             [(101, 2, "MODIFY"), (101, 3, "VIEW"), (102, 3, "MODIFY")]
         {
-            let grant = json!({ "authObjectType": "USER", "authObjectId": user, "permissions": [permission] });
+            let grant = json!({
+                "authObjectType": "USER", "authObjectId": user, "permissions": [permission],
+            });
             send("POST", &format!("/v1/services/{service}/grants"), &grant);
         }
         let key = send("POST", "/v1/keys", &json!({ "name": "pep", "may": ["decisions"] }));
@@ -93,7 +95,7 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
     let items: Vec<_> = (0..100)
         .map(|n| question(names[n % 4], "read", ["record-1", "record-2", "record-3"][n / 4 % 3]))
         .collect();
-    // That a key was used is noted once a day.
+    // The first use of a key on a day is written to D1.
     records.ask("evaluation", &question("alice", "read", "record-1"));
     let cold = world.isolate();
     let authorization = format!("Bearer {}", records.key);
@@ -107,7 +109,7 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
     let (first, reads) = ask("evaluations", &all);
     assert_eq!(reads, 3, "the key; the names; the standings");
     assert_eq!(first["evaluations"].as_array().map(Vec::len), Some(100));
-    // What is unknown as a user is asked for again, since somebody may have been made.
+    // An unknown user is looked up again, because somebody may have created them meanwhile.
     let known: Vec<_> = items.iter().filter(|item| item["subject"]["id"] != "nobody").collect();
     assert_eq!(ask("evaluations", &json!({ "evaluations": known })).1, 0);
     assert_eq!(
@@ -154,8 +156,8 @@ fn a_revoked_grant_is_denied_within_the_bound_elsewhere_and_at_once_with_a_bookm
             request = request.header("x-postern-bookmark", bookmark);
         }
         let body = question("alice", "write", "record-1").to_string();
-        json_of(&there.send(&request.header("content-type", "application/json").body(&body)))["decision"]
-            == true
+        let request = request.header("content-type", "application/json").body(&body);
+        json_of(&there.send(&request))["decision"] == true
     };
     assert!(decision(None));
     let gone = records.isolate.administer(
@@ -217,18 +219,23 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
 fn a_token_of_a_page_counts_for_its_search_only_and_cannot_be_made_up() {
     let world = World::new();
     let records = Records::new(world.isolate());
-    let search = |action: &str| json!({ "subject": { "type": "user" }, "action": { "name": action }, "resource": { "type": "record", "id": "record-1" } });
+    let search = |action: &str| {
+        json!({
+            "subject": { "type": "user" }, "action": { "name": action },
+            "resource": { "type": "record", "id": "record-1" },
+        })
+    };
     let first = records.ask("search/subject", &with(search("read"), "page", json!({ "limit": 1 })));
     let keys: Vec<_> = first.as_object().expect("an object").keys().cloned().collect();
     assert!(first["page"]["count"] == 1 && keys == ["page", "results"], "{first}");
     let token = first["page"]["next_token"].as_str().expect("a token").to_owned();
     assert!(!token.is_empty());
-    // The token alone goes on, with the limit that it was made for.
+    // The token alone continues the search, with the limit of the first page.
     let second =
         records.ask("search/subject", &with(search("read"), "page", json!({ "token": token })));
     assert_eq!(second["page"]["count"], 1);
     assert_ne!(second["results"], first["results"]);
-    // Another limit beside it counts.
+    // A limit that is sent along replaces it.
     let rest = records.ask(
         "search/subject",
         &with(search("read"), "page", json!({ "token": token, "limit": 50 })),
@@ -247,7 +254,10 @@ fn a_token_of_a_page_counts_for_its_search_only_and_cannot_be_made_up() {
         400,
         "of another type"
     );
-    let actions = json!({ "subject": { "type": "user", "id": "alice" }, "resource": { "type": "record", "id": "record-1" } });
+    let actions = json!({
+        "subject": { "type": "user", "id": "alice" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
     assert_eq!(
         records.refused("search/action", &with(actions, "page", page(&token))).0,
         400,
@@ -287,14 +297,17 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
             json!({ "authObjectType": "USER", "authObjectId": id, "permissions": ["VIEW"] });
         assert!(records.isolate.administer("POST", "/v1/services/101/grants", &grant).status < 300);
     }
-    let search = json!({ "subject": { "type": "user_id" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
+    let search = json!({
+        "subject": { "type": "user_id" }, "action": { "name": "read" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
     let ids = |answer: &Value| -> Vec<i64> {
         let results = answer["results"].as_array().expect("results").iter();
         results
             .map(|result| result["id"].as_str().and_then(|id| id.parse().ok()).expect("an id"))
             .collect()
     };
-    // 1 is the administrator; 2 and 3 are Alice and Bob.
+    // User 1 is the administrator; 2 and 3 are Alice and Bob.
     let first = records.ask("search/subject", &with(search.clone(), "page", json!({ "limit": 6 })));
     assert_eq!(ids(&first), [1, 2, 3, 1000, 1001, 1002]);
     for gone in [1002, 1004] {
@@ -319,7 +332,7 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
 }
 
 #[test]
-fn others_ask_about_themselves_and_with_grant_about_a_service() {
+fn users_may_ask_about_themselves_and_with_grant_about_a_service() {
     let world = World::new();
     let records = Records::new(world.isolate());
     let alice = basic("alice", PASSWORD);
@@ -333,13 +346,23 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
             (403, json!("only the user themselves or an administrator may do this"))
         );
     }
-    let batch = json!({ "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")] });
+    let batch = json!({
+        "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")],
+    });
     let answers = json_of(&records.ask_as(&alice, "evaluations", &batch));
     assert_eq!(answers["evaluations"][0]["decision"], true);
     assert_eq!(answers["evaluations"][1]["context"]["error"]["status"], 403, "{answers}");
     assert_eq!(answers["evaluations"][1]["decision"], false);
-    let subjects = json!({ "subject": { "type": "user" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
-    let of = |name: &str| json!({ "subject": { "type": "user", "id": name }, "action": { "name": "read" }, "resource": { "type": "record" } });
+    let subjects = json!({
+        "subject": { "type": "user" }, "action": { "name": "read" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
+    let of = |name: &str| {
+        json!({
+            "subject": { "type": "user", "id": name }, "action": { "name": "read" },
+            "resource": { "type": "record" },
+        })
+    };
     assert_eq!(status("search/subject", &subjects), 403);
     assert_eq!(
         [status("search/resource", &of("alice")), status("search/resource", &of("bob"))],
@@ -370,7 +393,7 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
     assert_eq!(status("search/subject", &subjects), 403, "a list would have all administrators");
     assert_eq!(status("search/action", &question("bob", "x", "record-1")), 200);
     assert_eq!(status("evaluation", &question("bob", "read", "record-2")), 403);
-    // The decision is theirs to know, and not who is there or disabled.
+    // A caller may learn the decision, but not whether a user exists or is disabled.
     let reason = |subject: Value| {
         let mut body = question("bob", "delete", "record-1");
         body["subject"] = subject;
@@ -391,8 +414,8 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
     );
 }
 
-/// The time of a refusal must not tell what is somebody's, so a refusal reads the same of every
-/// name.
+/// A refusal makes the same reads for each name, so that its duration does not tell which names
+/// exist.
 #[test]
 fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
     let world = World::new();
@@ -489,8 +512,10 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
     assert!(
         of_admin("evaluation", &question("alice", "write", "record-1"))["context"]["via"].is_null()
     );
-    // In a batch, each item has its own.
-    let items = json!([{ "subject": { "type": "user", "id": "alice" } }, { "context": {} }, { "resource": {} }]);
+    // Each item of a batch has its own context.
+    let items = json!([
+        { "subject": { "type": "user", "id": "alice" } }, { "context": {} }, { "resource": {} },
+    ]);
     let batch = with(explained(question("bob", "read", "record-1")), "evaluations", items);
     let answer = of_admin("evaluations", &batch);
     let vias = [0, 1, 2]
@@ -502,7 +527,8 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
 const RULES: &str = r#"[
     {"path": "/users", "methods": ["GET"], "service": 101, "permission": "VIEW"},
     {"path": "/todos", "methods": ["GET"], "service": 101, "permission": "VIEW"},
-    {"path": "/todos", "methods": ["POST", "PUT", "DELETE"], "service": 101, "permission": "MODIFY"},
+    {"path": "/todos", "methods": ["POST", "PUT", "DELETE"],
+     "service": 101, "permission": "MODIFY"},
     {"path": "/reports", "groups": [5]},
     {"path": "/tokens", "scopes": ["read"]},
     {"path": "/open", "public": true},
@@ -517,7 +543,7 @@ fn route(subject: &str, method: &str, id: &str) -> Value {
     })
 }
 
-/// The names are those of the interoperability scenario of API gateways.
+/// The names come from AuthZEN's interoperability scenario for API gateways.
 #[test]
 fn routes_are_decided_by_the_rules_of_the_gateway() {
     let world = World::new();
@@ -550,7 +576,7 @@ fn routes_are_decided_by_the_rules_of_the_gateway() {
             json!({ "decision": decision, "context": { "reason": reason } }),
             "{subject} {method} {id}"
         );
-        // What a request of theirs would meet, by the page that explains the rules.
+        // The page that explains the rules gives the same verdict for a request of this user.
         if !matches!(reason, "no_rule" | "action_unknown" | "resource_unknown")
             && subject != "nobody"
         {
@@ -561,7 +587,7 @@ fn routes_are_decided_by_the_rules_of_the_gateway() {
             assert_eq!(verdict == "passes", decision, "{subject} {method} {id}: {verdict}");
         }
     }
-    // No spelling of a path changes the rule.
+    // No other spelling of a path avoids the rule.
     for id in ["/todos/../todos/1", "//todos", "/%74odos", "/todos;x=1", "/TODOS"] {
         assert_eq!(records.ask("evaluation", &route("bob", "POST", id))["decision"], false, "{id}");
     }
@@ -577,18 +603,19 @@ fn routes_are_decided_by_the_rules_of_the_gateway() {
         "it cannot be listed"
     );
     assert_eq!(records.refused("search/resource", &route("bob", "GET", "")).0, 400);
-    // `user_id` names the same user.
+    // A subject of the type `user_id` is the same user.
     let by_id =
         with(route("", "POST", "/todos"), "subject", json!({ "type": "user_id", "id": "2" }));
     assert_eq!(records.ask("evaluation", &by_id)["decision"], true);
 }
 
-/// Cold, a batch of routes reads the names once, the groups once, and all standings once.
+/// In a cold isolate, a batch of routes reads all names once, all groups once, and all standings
+/// once.
 #[test]
 fn a_batch_of_routes_reads_in_three_round_trips() {
     let world = World::new();
     let records = Records::new(world.isolate_with(&[("ORIGIN_RULES", Some(RULES))]));
-    // That a key was used is noted once a day.
+    // The first use of a key on a day is written to D1.
     records.ask("evaluation", &question("alice", "read", "record-1"));
     let cold = world.isolate_with(&[("ORIGIN_RULES", Some(RULES))]);
     let items: Vec<_> = (0..99)
@@ -634,7 +661,11 @@ fn a_rule_about_a_host_wants_the_host() {
 fn what_is_unknown_is_denied_also_where_the_directory_is_strict() {
     let world = World::new();
     let records = Records::new(world.isolate_with(&[("DIRECTORY", Some("strict"))]));
-    let of = |subject: Value, resource: Value| json!({ "subject": subject, "action": { "name": "VIEW" }, "resource": resource });
+    let of = |subject: Value, resource: Value| {
+        json!({
+            "subject": subject, "action": { "name": "VIEW" }, "resource": resource,
+        })
+    };
     let alice = json!({ "type": "user", "id": "alice" });
     let record = json!({ "type": "record", "id": "record-1" });
     for (subject, resource, reason) in [
@@ -702,7 +733,7 @@ fn nobody_is_denied_because_the_database_does_not_answer() {
     let records = Records::new(world.isolate());
     let cold = world.isolate();
     let authorization = format!("Bearer {}", records.key);
-    // The key is known to this isolate; what is asked about is not.
+    // This isolate knows the key, but nothing that the questions are about.
     assert_eq!(
         ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")).status,
         200
@@ -750,7 +781,7 @@ fn a_check_takes_the_name_of_a_resource() {
         get("/v1/check?resource=record:record-1&service=101&permission=VIEW&user=2", &key).0,
         400
     );
-    // Whoever may not ask about Bob learns of no name.
+    // A caller who may not ask about Bob does not learn which names exist.
     let refused = ["record-1", "nothing"].map(|id| {
         get(
             &format!("/v1/check?resource=record:{id}&permission=VIEW&username=bob"),

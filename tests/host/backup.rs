@@ -1,4 +1,5 @@
-//! Export and import: what comes out goes in as the same, and a wrong line writes nothing.
+//! Export and import: an import of an export restores the same state, and a wrong line writes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Isolate, Request, World, admin, basic, block_on, json_of};
 use crate::upgrade::fixtures;
 
-/// The columns of every table that the migrations make.
+/// The columns of each table of the migrations.
 fn schema() -> BTreeMap<String, BTreeSet<String>> {
     let connection = Connection::open_in_memory().expect("SQLite opens in memory");
     let mut files: Vec<_> = std::fs::read_dir("migrations")
@@ -23,7 +24,8 @@ fn schema() -> BTreeMap<String, BTreeSet<String>> {
             .execute_batch(&std::fs::read_to_string(file).expect("a migration"))
             .expect("SQL");
     }
-    let sql = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table'";
+    let sql = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c \
+        WHERE t.type = 'table'";
     let mut statement = connection.prepare(sql).expect("the schema");
     let mut schema = BTreeMap::<String, BTreeSet<String>>::new();
     let columns = statement
@@ -56,7 +58,7 @@ fn every_column_is_in_the_export_or_is_left_out_for_a_reason() {
                 key_id.into_iter().chain([field.column.to_owned()])
             });
             let known: BTreeSet<_> = of_kind.chain(of_fields).collect();
-            // Only departments lie below each other.
+            // Only a department has a parent.
             let is_of_others = |column: &str| kind.word == "group" && column == "parent_id";
             for column in &columns {
                 let left_out = is_left_out(&format!("{table}.{column}")) || is_of_others(column);
@@ -77,8 +79,8 @@ fn export_sealed(isolate: &Isolate<'_>, format: &str) -> String {
     response.body
 }
 
-/// Keys that last, and one that ends with an opaque token and is not exported; a revocation; a
-/// deleted group.
+/// Adds keys that are exported, a key that ends with an opaque token and is not exported, a
+/// revocation, and a deleted group.
 fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
     let made = json_of(&isolate.administer(
         "POST",
@@ -97,9 +99,12 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
         204
     );
     world.database.execute(
-        "INSERT INTO sessions (id, token_hash, cookie_hash, user_id, created_at, expires_at) VALUES (99, 'x', 'y', 1, 0, 9e15);
-         INSERT INTO machine_keys (id, name, may, created_by, session_id, created_at) VALUES (98, 'ending', 1, 1, 99, 0);
-         INSERT INTO machine_keys (id, name, may, created_by, parent_id, created_at) VALUES (99, 'ends with it', 1, 1, 98, 0);",
+        "INSERT INTO sessions (id, token_hash, cookie_hash, user_id, created_at, expires_at)
+            VALUES (99, 'x', 'y', 1, 0, 9e15);
+         INSERT INTO machine_keys (id, name, may, created_by, session_id, created_at)
+            VALUES (98, 'ending', 1, 1, 99, 0);
+         INSERT INTO machine_keys (id, name, may, created_by, parent_id, created_at)
+            VALUES (99, 'ends with it', 1, 1, 98, 0);",
     );
     let freed = json_of(&isolate.administer("POST", "/v1/users", &json!({ "username": "freed" })));
     for path in [format!("/v1/users/{}", freed["id"]), "/v1/tombstones/freed".to_owned()] {
@@ -122,8 +127,14 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
             .status,
         200
     );
-    let person = json!({ "userName": "pat@example.com", "externalId": "00u1", "name": { "givenName": "Pat", "familyName": "Ö", "formatted": "Pat Ö" },
-        "emails": [{ "value": "pat@example.com", "type": "work", "primary": true }, { "value": "home@example.com" }] });
+    let person = json!({
+        "userName": "pat@example.com", "externalId": "00u1",
+        "name": { "givenName": "Pat", "familyName": "Ö", "formatted": "Pat Ö" },
+        "emails": [
+            { "value": "pat@example.com", "type": "work", "primary": true },
+            { "value": "home@example.com" },
+        ],
+    });
     assert_eq!(isolate.administer("POST", "/scim/v2/Users", &person).status, 201);
     assert_eq!(
         isolate
@@ -143,8 +154,8 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
     );
 }
 
-/// A Postern that an earlier release filled in every table, and an empty one with the same master
-/// key.
+/// Calls `test` with a Postern in which an earlier release has filled every table, and with an
+/// empty Postern that has the same master key.
 fn with_filled_and_empty(test: impl Fn(&World, &Isolate<'_>, &World, &Isolate<'_>)) {
     for fixture in fixtures() {
         let filled = fixture.world();
@@ -227,7 +238,7 @@ fn without_secrets_the_importer_says_which_apps_lack_one_and_what_is_there_stays
             "{body}"
         );
         assert_eq!(export(to, "ndjson"), lines, "but for secrets it is the same");
-        // Back into where it came from, nothing is lost.
+        // An import into the Postern that made the export loses nothing.
         let before = export_sealed(from, "ndjson");
         let (status, body) = import(from, "ndjson", &lines);
         assert_eq!((status, &body["withoutSecret"]), (200, &Value::Null), "{body}");
@@ -288,9 +299,10 @@ fn a_record_that_contradicts_what_is_there_is_refused_by_name_and_nothing_is_wri
             .as_i64()
             .expect("an id");
     let user = |id: i64, name: &str| {
-        format!(
-            "{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"SYS_Reader\",\"enabled\":true}}\n"
-        )
+        let line = json!({
+            "record": "user", "id": id, "username": name, "type": "SYS_Reader", "enabled": true,
+        });
+        format!("{line}\n")
     };
     let group = "{\"record\":\"group\",\"id\":7}\n";
     for (lines, line, field, why) in [
@@ -328,7 +340,9 @@ fn what_nobody_could_take_back_is_refused() {
     let world = World::new();
     let isolate = world.isolate();
     let user = |id: i64, more: Value| {
-        let mut line = json!({ "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true });
+        let mut line = json!({
+            "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
@@ -341,12 +355,12 @@ fn what_nobody_could_take_back_is_refused() {
         (
             user(7, json!({ "validFrom": now.0 + 601_000 })),
             "validFrom",
-            "must not lie ahead: nobody could take it back",
+            "must not be in the future: nobody could undo it",
         ),
         (
             user(7, json!({ "followedAt": now.seconds() + 601 })),
             "followedAt",
-            "must not lie ahead: nobody could take it back",
+            "must not be in the future: nobody could undo it",
         ),
     ] {
         let (status, body) = import(&isolate, "ndjson", &line);
@@ -360,14 +374,16 @@ fn what_nobody_could_take_back_is_refused() {
     assert_eq!(import(&isolate, "ndjson", &line).0, 200, "a clock may be ahead");
 }
 
-/// As milliseconds they are long past: what should begin later would count at once.
+/// Read as milliseconds, these times are long past: a grant that should begin later would be in
+/// force at once.
 #[test]
 fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_exported() {
     let world = World::new();
     let isolate = world.isolate();
     let grant = |more: Value| {
         let mut line = json!({
-            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 5, "permissions": ["TEST"],
+            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 5,
+            "permissions": ["TEST"],
         });
         line.as_object_mut()
             .expect("an object")
@@ -376,10 +392,12 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
     };
     let seconds = 1_795_792_109;
     let key = json!({
-        "record": "key", "id": 1, "name": "ci", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "expiresAt": seconds,
+        "record": "key", "id": 1, "name": "ci", "may": ["decisions"], "createdBy": 1,
+        "createdAt": 1, "expiresAt": seconds,
     });
     let user = json!({
-        "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": seconds,
+        "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        "validFrom": seconds,
     });
     for (line, field) in [
         (grant(json!({ "startsAt": seconds })), "startsAt"),
@@ -396,7 +414,8 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
         );
     }
     let csv = format!(
-        "record,serviceId,authObjectType,authObjectId,permissions,startsAt\ngrant,7,USER,5,TEST,{seconds}\n"
+        "record,serviceId,authObjectType,authObjectId,permissions,startsAt\n\
+         grant,7,USER,5,TEST,{seconds}\n"
     );
     assert_eq!(import(&isolate, "csv", &csv).0, 400);
     assert_eq!(import(&isolate, "ndjson", &grant(json!({ "startsAt": 0 })).to_string()).0, 200);
@@ -406,9 +425,9 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
     assert_eq!(granted["items"][0]["startsAt"], seconds, "{granted}");
 }
 
-/// A key of somebody else's id would be theirs, whoever holds it.
+/// A key names its user by id, so it would belong to another user who got this id.
 #[test]
-fn nobody_makes_way_who_has_a_key_or_made_one() {
+fn an_administrator_with_a_key_or_who_made_one_keeps_their_id() {
     for key in [
         json!({ "name": "own", "may": ["decisions"], "userId": 1 }),
         json!({ "name": "made", "may": ["decisions"] }),
@@ -437,7 +456,7 @@ fn nobody_makes_way_who_has_a_key_or_made_one() {
     }
 }
 
-/// Makes a key, and answers it with its bearer token.
+/// Makes a key. Returns the record and its bearer token.
 fn make_key(isolate: &Isolate<'_>, name: &str) -> (Value, String) {
     let made = json_of(&isolate.administer(
         "POST",
@@ -482,11 +501,11 @@ fn no_backup_brings_back_a_secret_of_a_key_that_was_removed() {
     let whys = body["errors"].as_array().into_iter().flatten().map(|error| error["why"].clone());
     assert_eq!(
         (status, whys.collect::<Vec<_>>()),
-        (400, vec![json!("was removed here, and never counts again: leave the line out"); 2])
+        (400, vec![json!("was removed here, and is never valid again: leave the line out"); 2])
     );
     over(&isolate);
 
-    // A later backup tells it to whoever has it from an earlier one.
+    // A later backup ends the key also in a Postern that was restored from an earlier backup.
     let other = World::new();
     other.now.set(world.now.get());
     let elsewhere = other.isolate();
@@ -498,7 +517,7 @@ fn no_backup_brings_back_a_secret_of_a_key_that_was_removed() {
     over(&elsewhere);
 }
 
-/// An isolate takes a password for a moment longer that was right there.
+/// An isolate still accepts the replaced password for a moment if it was right there before.
 #[test]
 fn a_password_that_an_import_replaces_makes_no_key_and_no_session() {
     let world = World::new();
@@ -546,7 +565,7 @@ fn whoever_imports_themselves_as_disabled_loses_their_opaque_token_for_good() {
     assert_eq!(isolate.verify(&token).0, 401);
 }
 
-/// Two Posterns may have the same master key, and keys of the same ids.
+/// Two Posterns may have the same master key, and keys with the same ids.
 #[test]
 fn a_secret_is_added_to_no_key_but_its_own() {
     let (from, to) = (World::new(), World::new());
@@ -568,17 +587,18 @@ fn a_secret_is_added_to_no_key_but_its_own() {
     let made =
         here.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["administration"] }));
     assert_eq!(json_of(&made)["id"], 1);
-    let why = "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out";
+    let why = "is a key here, but may be another one: send the line of the key along, which shows \
+        whether it is the same, or leave the line out";
     refused(&secret, 1, "keyId", why);
     refused(&(lines_of(&lines, "key") + &secret), 1, "id", "is that of key \"ci\" here");
-    // Into the Postern that it comes from, it is added again and again.
+    // In the Postern that made the key, the secret can be imported any number of times.
     for lines in [&secret, &lines] {
         assert_eq!(import(&there, "ndjson", lines).0, 200);
         assert_eq!(there.get("/v1/verify", &stranger).status, 200);
     }
 }
 
-/// The secrets of a long list of keys come in a later request than the keys.
+/// In a long list, the secrets of keys come in a later request than the keys.
 #[test]
 fn the_secrets_of_restored_keys_may_follow_in_another_request() {
     let (from, to) = (World::new(), World::new());
@@ -612,7 +632,7 @@ fn a_key_that_ends_by_an_import_does_not_come_back_by_the_same_one() {
     assert_eq!(isolate.get("/v1/verify", &key).status, 401);
 }
 
-/// A restore goes on with the file that it began with, also when the secrets were encrypted anew
+/// A restore continues with the file that it began with, also if the secrets were encrypted again
 /// meanwhile.
 #[test]
 fn the_same_restore_around_a_change_of_the_master_key_ends_nothing() {
@@ -645,7 +665,7 @@ fn the_same_restore_around_a_change_of_the_master_key_ends_nothing() {
     block_on(housekeeping::run(&here.cx())).expect("the scheduled event");
     let anew = sealed();
     assert_ne!(before, anew, "it was encrypted anew");
-    // Without the time of the last change a record says the time of the import.
+    // A record without `modifiedAt` gets the time of the import.
     let without = lines.lines().map(|line| {
         let mut record: Value = serde_json::from_str(line).expect("JSON");
         record.as_object_mut().expect("an object").remove("modifiedAt");
@@ -681,14 +701,21 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
     };
     let key = |id: i64, more: Value| {
         let mut line = json!({
-            "record": "key", "id": id, "name": format!("key{id}"), "may": ["decisions"], "createdBy": 1, "createdAt": 2_000_000_000_000_i64,
+            "record": "key", "id": id, "name": format!("key{id}"), "may": ["decisions"],
+            "createdBy": 1, "createdAt": 2_000_000_000_000_i64,
         });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
         line
     };
-    let user = |enabled: bool, valid_from: i64| json!({ "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": enabled, "validFrom": valid_from });
+    let user = |enabled: bool, valid_from: i64| {
+        json!({
+            "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader",
+            "enabled": enabled,
+            "validFrom": valid_from,
+        })
+    };
     let child = || key(502, json!({ "parentId": 501 }));
     let hers = |id: i64| key(id, json!({ "userId": 7 }));
     let refused = |lines: &[Value], line: i64, field: &str, why: &str| {
@@ -717,14 +744,17 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
     );
     let mut over = hers(503);
     over["createdAt"] = json!(1_500_000_000_000_i64);
-    let why = "is before the validFrom of its user, so that the key is over: leave the line out";
+    let why = "is before the validFrom of its user, so the key has ended: leave the line out";
     refused(&[over.clone(), user(true, 1_600_000_000_000)], 1, "createdAt", why);
     assert_eq!(
         import(&[key(501, json!({})), child(), hers(502 + 1), user(true, 1_600_000_000_000)]).0,
         200
     );
     assert_eq!(import(&[child()]).0, 200, "its maker is here");
-    let again = json!({ "record": "key", "id": 504, "name": "over", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "userId": 7 });
+    let again = json!({
+        "record": "key", "id": 504, "name": "over", "may": ["decisions"], "createdBy": 1,
+        "createdAt": 1, "userId": 7,
+    });
     assert_eq!(import(&[again]), (400, 1, json!("createdAt"), json!(why)), "as the user is here");
     let disable = json!({ "enabled": false });
     assert_eq!(isolate.administer("PATCH", "/v1/users/7", &disable).status, 200);
@@ -732,9 +762,27 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
 }
 
 fn user_line(id: i64, name: &str, kind: &str) -> String {
-    format!(
-        "{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"{kind}\",\"enabled\":true,\"createdAt\":1,\"modifiedAt\":1}}\n"
-    )
+    let line = json!({
+        "record": "user", "id": id, "username": name, "type": kind, "enabled": true,
+        "createdAt": 1, "modifiedAt": 1,
+    });
+    format!("{line}\n")
+}
+
+fn grant_line(service: i64, kind: &str, object: i64, permissions: &[&str]) -> String {
+    let line = json!({
+        "record": "grant", "serviceId": service, "authObjectType": kind, "authObjectId": object,
+        "permissions": permissions,
+    });
+    format!("{line}\n")
+}
+
+fn grant_line_with_id(user: i64, id: i64) -> String {
+    let line = json!({
+        "record": "grant", "serviceId": 1, "authObjectType": "USER", "authObjectId": user,
+        "permissions": [], "id": id,
+    });
+    format!("{line}\n")
 }
 
 #[test]
@@ -747,7 +795,7 @@ fn the_first_administrator_of_an_empty_postern_makes_way_for_whoever_has_their_i
     assert_eq!(import(&isolate, "ndjson", &user_line(1, "boss", "Administrator")).0, 200);
     assert!(own_id() >= 1 << 52);
     assert_eq!(world.database.text("SELECT username FROM users WHERE id = 1"), "boss");
-    // A later request of the same restore knows them by name.
+    // A later request of the same restore finds them by name.
     assert_eq!(
         import(
             &isolate,
@@ -759,7 +807,7 @@ fn the_first_administrator_of_an_empty_postern_makes_way_for_whoever_has_their_i
     );
     assert_eq!(own_id(), 9);
     assert!(export(&isolate, "ndjson").starts_with(&user_line(1, "boss", "Administrator")));
-    // From now on, they are somebody.
+    // From now on, the first administrator does not make way any more.
     let (status, body) = import(&isolate, "ndjson", &user_line(11, "admin", "Administrator"));
     assert_eq!(
         (status, &body["errors"][0]["why"]),
@@ -769,7 +817,7 @@ fn the_first_administrator_of_an_empty_postern_makes_way_for_whoever_has_their_i
 }
 
 #[test]
-fn nobody_makes_way_whose_id_something_names_or_who_is_not_alone() {
+fn an_administrator_whose_id_is_named_or_who_is_not_alone_keeps_their_id() {
     let world = World::new();
     let isolate = world.isolate();
     assert_eq!(
@@ -815,8 +863,8 @@ fn a_user_who_is_imported_as_disabled_or_with_another_password_loses_their_opaqu
     };
     let (disabled, changed, same) = (new("disabled"), new("changed"), new("same"));
     let mut lines = export_sealed(&here, "ndjson").replace(
-        "\"username\":\"disabled\",\"type\":\"SYS_Reader\",\"roles\":[\"SYS_Reader\"],\"enabled\":true",
-        "\"username\":\"disabled\",\"type\":\"SYS_Reader\",\"enabled\":false",
+        r#""username":"disabled","type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true"#,
+        r#""username":"disabled","type":"SYS_Reader","enabled":false"#,
     );
     let id = world.database.text("SELECT CAST(id AS TEXT) FROM users WHERE username = 'changed'");
     here.administer(
@@ -869,37 +917,36 @@ fn a_key_with_provisioning_is_told_nothing_about_users_and_chooses_no_id() {
     for error in errors.as_array().into_iter().flatten() {
         assert_eq!(error["field"], "record", "{errors}");
     }
-    let grant = r#"{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":2,"permissions":[],"id":9007199254740991}"#;
-    assert_eq!(send(grant), json!({ "imported": 1 }));
+    let grant = grant_line_with_id(2, 9_007_199_254_740_991);
+    assert_eq!(send(&grant), json!({ "imported": 1 }));
     assert_eq!(world.database.number("SELECT id FROM grants"), 1);
 }
 
-/// The next id would be none, and nothing could be made ever again.
+/// No id would be left for the next record, so nothing could be created ever again.
 #[test]
-fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
+fn the_greatest_id_is_refused_where_postern_chooses_the_next_one() {
     let world = World::new();
     let isolate = world.isolate();
     let greatest = i64::MAX;
     let least = (1_i64 << 53) - 1;
     let line = |id: i64| {
         [
+            ("id", grant_line_with_id(1, id)),
             (
                 "id",
-                format!(
-                    r#"{{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":1,"permissions":[],"id":{id}}}"#
-                ),
+                json!({
+                    "record": "nodeOrder", "id": id, "spec": "s", "count": 1, "name": "n",
+                    "creatorId": 1,
+                })
+                .to_string(),
             ),
             (
                 "id",
-                format!(
-                    r#"{{"record":"nodeOrder","id":{id},"spec":"s","count":1,"name":"n","creatorId":1}}"#
-                ),
-            ),
-            (
-                "id",
-                format!(
-                    r#"{{"record":"key","id":{id},"name":"k","may":["decisions"],"createdBy":1,"createdAt":1}}"#
-                ),
+                json!({
+                    "record": "key", "id": id, "name": "k", "may": ["decisions"], "createdBy": 1,
+                    "createdAt": 1,
+                })
+                .to_string(),
             ),
             ("id", format!(r#"{{"record":"lastId","table":"machine_keys","id":{id}}}"#)),
             ("last", format!(r#"{{"record":"chosenId","kind":"user","last":{id}}}"#)),
@@ -923,7 +970,7 @@ fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
     }
 }
 
-/// What is stored in another spelling would not be found.
+/// A lookup would not find a digest that is stored in upper case.
 #[test]
 fn a_digest_is_taken_in_lower_case_only() {
     let world = World::new();
@@ -951,11 +998,7 @@ fn a_digest_is_taken_in_lower_case_only() {
 fn lines_that_contradict_each_other_are_refused() {
     let world = World::new();
     let isolate = world.isolate();
-    let grant = |of: i64| {
-        format!(
-            "{{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":{of},\"permissions\":[],\"id\":7}}\n"
-        )
-    };
+    let grant = |user: i64| grant_line_with_id(user, 7);
     let tombstone = "{\"record\":\"tombstone\",\"username\":\"alice\",\"id\":4}\n";
     for (lines, field, why) in [
         (grant(1) + &grant(2), "record", "is about the same as line 1: leave out one of them"),
@@ -997,7 +1040,7 @@ fn a_user_who_was_made_anew_and_an_app_without_its_secret_are_restored_again_and
         assert_eq!(import(to, "ndjson", &lines).0, 200);
         assert_eq!(export_sealed(to, "ndjson"), lines);
     }
-    // The id stays closed to others.
+    // The id stays reserved.
     assert_eq!(import(&empty, "ndjson", &user_line(2, "bob", "SYS_Reader")).0, 400);
 }
 
@@ -1124,12 +1167,7 @@ fn percent_encode(text: &str) -> String {
 fn a_long_export_comes_in_pages_without_gaps_or_doubles() {
     let world = World::new();
     let isolate = world.isolate();
-    let line = |id: usize| {
-        format!(
-            "{{\"record\":\"grant\",\"serviceId\":{},\"authObjectType\":\"USER\",\"authObjectId\":{id},\"permissions\":[]}}\n",
-            id % 7
-        )
-    };
+    let line = |id: i64| grant_line(id % 7, "USER", id, &[]);
     for chunk in 0..3 {
         let lines: String = (chunk * 2000..(chunk + 1) * 2000).map(line).collect();
         assert_eq!(import(&isolate, "ndjson", &lines).0, 200);
@@ -1154,15 +1192,16 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
     let world = World::new();
     let isolate = world.isolate();
     let good = r#"{"record":"group","id":1}"#;
-    let bad = r#"{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":1,"permissions":["FLY"]}"#;
-    let (status, body) = import(&isolate, "ndjson", &format!("{good}\n{bad}\n"));
+    let bad = grant_line(1, "USER", 1, &["FLY"]);
+    let (status, body) = import(&isolate, "ndjson", &format!("{good}\n{bad}"));
     assert_eq!(
         (status, &body["errors"][0]["line"], &body["errors"][0]["field"]),
         (400, &json!(2), &json!("permissions")),
         "{body}"
     );
     assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
-    let cycle = "{\"record\":\"department\",\"id\":1,\"parentId\":2}\n{\"record\":\"department\",\"id\":2,\"parentId\":1}";
+    let cycle = "{\"record\":\"department\",\"id\":1,\"parentId\":2}\n\
+        {\"record\":\"department\",\"id\":2,\"parentId\":1}";
     assert_eq!(import(&isolate, "ndjson", cycle).0, 409);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
     assert_eq!(import(&isolate, "csv", "record,id,wings\ngroup,1,2").0, 400);
@@ -1173,8 +1212,8 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
 fn a_strict_directory_takes_only_what_is_registered_or_comes_along() {
     let world = World::new();
     let strict = world.isolate_with(&[("DIRECTORY", Some("strict"))]);
-    let grant = r#"{"record":"grant","serviceId":1,"authObjectType":"GROUP","authObjectId":1,"permissions":[]}"#;
-    let (status, body) = import(&strict, "ndjson", grant);
+    let grant = grant_line(1, "GROUP", 1, &[]);
+    let (status, body) = import(&strict, "ndjson", &grant);
     let fields: Vec<_> = body["errors"]
         .as_array()
         .into_iter()
@@ -1200,9 +1239,8 @@ fn an_import_is_in_force_at_once_here_and_within_ten_seconds_elsewhere() {
         json_of(&response)["allowed"] == json!(true)
     };
     assert!(!allowed(&here) && !allowed(&there));
-    let line = format!(
-        r#"{{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":{user},"permissions":["TEST"]}}"#
-    );
+    let user = user.parse().expect("an id");
+    let line = grant_line(1, "USER", user, &["TEST"]);
     assert_eq!(import(&here, "ndjson", &line).0, 200);
     assert!(allowed(&here));
     world.pass(11);
@@ -1222,7 +1260,7 @@ fn an_app_that_waits_for_its_secret_verifies_nothing_is_told_by_health_and_works
     let lines = export(&here, "ndjson");
     let (_, body) = import(&restored, "ndjson", &lines);
     assert_eq!(body["withoutSecret"].as_array().map(Vec::len), Some(1), "{body}");
-    // Nobody can say whether the token is good: that is no fault of the token.
+    // Without the secret, nobody can say whether the token is valid, so the answer is no 401.
     for path in ["/v1/verify", "/v1/verify?app=ERP"] {
         let response = restored.get(path, &format!("Bearer {token}"));
         assert_eq!(response.status, 503, "{path}: {}", response.body);
@@ -1248,7 +1286,7 @@ fn an_app_that_waits_for_its_secret_verifies_nothing_is_told_by_health_and_works
     assert_eq!((restored.verify(&token).0, other.isolate().verify(&token).0), (200, 200));
     drop(there);
 }
-/// On the first Postern the boss is user 2, and may delete. On the second one a clerk signs in
+/// On the first Postern the boss is user 2 and has DELETE. On the second one, a clerk signs in
 /// first.
 #[test]
 fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another() {
@@ -1295,19 +1333,26 @@ fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another(
     assert!(!may_delete(&used, "clerk"));
 }
 
-/// Whoever gets such a name later would have no token that counts.
+/// Tokens that are older than the deletion are refused, so a later user of the name could not sign
+/// in.
 #[test]
-fn no_name_is_deleted_in_the_future() {
+fn a_deletion_in_the_future_is_refused() {
     let world = World::new();
     let isolate = world.isolate();
     for record in [
-        json!({ "record": "freedName", "username": "boss", "deletedAt": 9_000_000_000_000_000_i64 }),
-        json!({ "record": "tombstone", "username": "boss", "id": 9, "deletedAt": 9_000_000_000_000_000_i64 }),
+        json!({
+            "record": "freedName", "username": "boss", "deletedAt": 9_000_000_000_000_000_i64,
+        }),
+        json!({
+            "record": "tombstone", "username": "boss", "id": 9,
+            "deletedAt": 9_000_000_000_000_000_i64,
+        }),
     ] {
         let response = isolate.administer("POST", "/v1/import", &record);
         assert_eq!(response.status, 400, "{}", response.body);
         assert!(
-            response.body.contains("deletedAt") && response.body.contains("must not lie ahead"),
+            response.body.contains("deletedAt")
+                && response.body.contains("must not be in the future"),
             "{}",
             response.body
         );

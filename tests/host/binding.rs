@@ -1,5 +1,5 @@
-//! What other Workers ask by a service binding: its cost, its limits, and what it is told. That the
-//! answers are those of the paths is for `tests/edge/binding.test.mjs`.
+//! Calls of other Workers by a service binding: their cost, limits and answers.
+//! `tests/edge/binding.test.mjs` compares the answers with those of the HTTP paths.
 
 use postern::api::dialects::v1::binding::OPERATIONS;
 use postern::api::gate;
@@ -18,7 +18,7 @@ fn ask(isolate: &Isolate<'_>, operation: &str, question: &Value) -> Value {
     ask_text(isolate, operation, Some(&question.to_string()))
 }
 
-/// An app, alice with TEST on the service 1, and bob with nothing. Answers their ids.
+/// Registers an app, alice with TEST on the service 1, and bob without a grant. Returns their ids.
 fn set_up(isolate: &Isolate<'_>) -> [i64; 2] {
     isolate.register(&json!({}));
     let ids = ["alice", "bob"].map(|name| {
@@ -108,11 +108,11 @@ fn a_binding_asks_about_everybody_and_a_token_about_its_user_only() {
     assert_eq!(allowed(of(json!({ "username": "alice" }))), json!(true));
     assert_eq!(allowed(of(json!({ "token": isolate.token("alice") }))), json!(true));
     assert_eq!(allowed(of(json!({ "token": isolate.token("bob") }))), json!(false));
-    // Nobody: the binding has no user of its own.
+    // No user is named, and the binding has none of its own.
     assert_eq!(ask(&isolate, "check", &of(json!({})))["field"], json!("user"));
     let two = ask(&isolate, "check", &of(json!({ "token": isolate.token("bob"), "user": alice })));
     assert_eq!((&two["status"], &two["field"]), (&json!(400), &json!("token")));
-    // A key that may not ask at /v1/check may not be asked about here.
+    // A key that may not ask at `/v1/check` is refused here, too.
     for (may, status) in [("provisioning", json!(403)), ("decisions", Value::Null)] {
         let made = isolate.administer(
             "POST",
@@ -132,7 +132,13 @@ fn a_number_that_may_have_been_rounded_is_refused_wherever_it_is() {
     set_up(&isolate);
     for user in [(1_i64 << 53) - 1, -((1 << 53) - 1)] {
         assert_eq!(
-            ask(&isolate, "check", &json!({ "service": 1, "permission": "VIEW", "user": user }))["ok"],
+            ask(
+                &isolate,
+                "check",
+                &json!({
+                    "service": 1, "permission": "VIEW", "user": user,
+                })
+            )["ok"],
             json!(true)
         );
     }
@@ -224,23 +230,36 @@ proptest! {
 
     #[test]
     fn whatever_is_asked_the_answer_is_an_object_that_says_ok_or_not(
-        operation in proptest::sample::select(OPERATIONS.iter().map(|operation| operation.name).collect::<Vec<_>>()),
-        names in proptest::collection::vec("(token|app|service|user|username|permission|checks|x)", 0..5),
+        operation in proptest::sample::select(
+            OPERATIONS.iter().map(|operation| operation.name).collect::<Vec<_>>()
+        ),
+        names in proptest::collection::vec(
+            "(token|app|service|user|username|permission|checks|x)", 0..5
+        ),
         values in proptest::collection::vec(
             proptest::sample::select(vec![
-                "null", "true", "1", "-1", "1.5", "1e400", "9007199254740992", "99999999999999999999", r#""""#, r#""VIEW""#, r#""1""#,
-                r#""a.b.c""#, r#""pst_x""#, "[]", "{}", "[{}]", "[null]", r#"[{"service":1,"permission":"VIEW","user":1}]"#,
+                "null", "true", "1", "-1", "1.5", "1e400", "9007199254740992",
+                "99999999999999999999", r#""""#, r#""VIEW""#, r#""1""#, r#""a.b.c""#,
+                r#""pst_x""#, "[]", "{}", "[{}]", "[null]",
+                r#"[{"service":1,"permission":"VIEW","user":1}]"#,
             ]),
             5,
         ),
     ) {
         let world = World::new();
         let isolate = world.isolate();
-        let members: Vec<_> = names.iter().zip(&values).map(|(name, value)| format!("{name:?}:{value}")).collect();
+        let members: Vec<_> = names
+            .iter()
+            .zip(&values)
+            .map(|(name, value)| format!("{name:?}:{value}"))
+            .collect();
         let answer = ask_text(&isolate, operation, Some(&format!("{{{}}}", members.join(","))));
         let is_failure = answer["ok"] == json!(false);
         prop_assert!(answer["ok"].is_boolean());
-        prop_assert_eq!(is_failure, answer["status"].is_number() && answer["detail"].is_string() && answer["headers"].is_object());
+        let is_whole = answer["status"].is_number()
+            && answer["detail"].is_string()
+            && answer["headers"].is_object();
+        prop_assert_eq!(is_failure, is_whole);
         prop_assert!(answer["status"] != json!(500), "{}", answer);
     }
 }

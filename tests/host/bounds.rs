@@ -1,4 +1,4 @@
-//! What requests can make an isolate remember is bounded, whatever they name.
+//! Requests cannot make an isolate remember more than a bound, whatever names they send.
 
 use postern::api::http::route::Route;
 use postern::domain::time::Millis;
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::routes::{filled, routes};
 use crate::support::{Isolate, Request, World, admin, basic, block_on, forge, json_of};
 
-/// Longer than any name may be, and short enough for a URL with two of them.
+/// Bytes of a name: longer than any name may be, and two of them still fit into a URL.
 const LONG: usize = 5_000;
 
-/// Requests to a route that name things which do not exist, each by a text that no other has.
+/// Requests to a route that name things which do not exist. Each uses names that no other uses.
 fn requests(route: &Route, path: &str, number: usize) -> Vec<Request> {
     let long = |of: usize| format!("{number}.{of}.{}", "x".repeat(LONG));
     let path = filled(path);
-    // Every segment that stands for something is made long.
+    // Each segment of the path that is a parameter becomes a long text.
     let plain = path.split('/').enumerate().map(|(at, segment)| match segment {
         "1" | "key" | "USER" | "VIEW" => long(at),
         other => other.to_owned(),
@@ -27,7 +27,11 @@ fn requests(route: &Route, path: &str, number: usize) -> Vec<Request> {
         &json!({ "iss": long(89), "loginname": long(91), "exp": 4_000_000_000_i64 }).to_string(),
         b"abcd",
     );
-    let body = json!({ "username": long(92), "name": long(93), "token": token, "accessKey": long(94), "appId": long(95) }).to_string();
+    let body = json!({
+        "username": long(92), "name": long(93), "token": token, "accessKey": long(94),
+        "appId": long(95),
+    })
+    .to_string();
     let query = format!("app={}&name={}", long(96), long(97));
     let to = |path: &str, query: &str| {
         Request::new(route.method, &format!("{path}?{query}")).body(&body)
@@ -58,7 +62,8 @@ fn no_request_makes_memory_keep_a_long_name() {
             for request in requests(route, path, number) {
                 isolate.send(&request);
                 sent += 1;
-                // So that D1 is read, and whatever it was asked for is taken in.
+                // The change feed is older than its bound now, so the next request reads D1 and
+                // fills the caches.
                 world.pass(11);
             }
         }

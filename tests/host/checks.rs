@@ -1,12 +1,12 @@
-//! What a permission check costs, and how soon a write is in force. Whether its answer is right is
-//! for `oracle.rs`.
+//! What a permission check costs, and how soon a write is in force. `oracle.rs` checks that the
+//! answers are right.
 
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, admin, json_of};
 
-/// An app whose tokens are alice's, a service with the id 1, and a grant of TEST to her. Answers
-/// her id and the grant's.
+/// Registers an app with tokens for alice, the service 1, and a grant of TEST to her. Returns her
+/// id and the grant's id.
 fn set_up(isolate: &Isolate<'_>) -> (i64, i64) {
     isolate.register(&json!({}));
     isolate.verify(&isolate.token("alice"));
@@ -66,7 +66,8 @@ fn a_cold_check_is_one_round_trip_with_its_verification_and_a_warm_one_none() {
         1,
         "about another user"
     );
-    // The same in the services dialect, where the caller is known before the service is.
+    // The services dialect makes no reading either. It knows the caller before it reads the
+    // service.
     let warm = world.isolate();
     assert!(allowed(&warm, &jwt));
     let path = "/api/v1/services/1/user/auth/current";

@@ -1,4 +1,4 @@
-//! The copy in KV of what verification relies on, and how the scheduled event renews it.
+//! The copy in KV of what verification needs, and how the scheduled event renews it.
 
 use postern::actions::housekeeping;
 use postern::ports::Statement;
@@ -15,14 +15,13 @@ const RECORD: &str = "trust/snapshot/v2";
 const CHANGES: &str = "trust/changes/v2";
 const NOTE: &str = "trust/renewed/v2";
 
-/// Runs the scheduled event, and answers how often it has asked D1, and whether it wrote the
-/// record.
+/// Runs the scheduled event. Returns the number of batches, and whether the record was written.
 fn published(isolate: &Isolate<'_>) -> (u32, bool) {
     let (batches, is_written, _) = renewed(isolate);
     (batches, is_written)
 }
 
-/// The same, and whether it wrote changes.
+/// Like `published`, and whether changes were written.
 fn renewed(isolate: &Isolate<'_>) -> (u32, bool, bool) {
     let world = isolate.world;
     let value = |key: &str| world.kv.values.borrow().get(key).cloned();
@@ -31,7 +30,7 @@ fn renewed(isolate: &Isolate<'_>) -> (u32, bool, bool) {
     (world.database.batches.get() - batches, value(RECORD) != record, value(CHANGES) != changes)
 }
 
-/// An app, the user alice, and the copy of both.
+/// An isolate with an app, the user alice, and the copy of both.
 fn with_copy(world: &World) -> Isolate<'_> {
     let isolate = world.isolate();
     isolate.register(&json!({}));
@@ -40,7 +39,7 @@ fn with_copy(world: &World) -> Isolate<'_> {
     isolate
 }
 
-/// What a fresh isolate answers to a token of alice while D1 does not answer.
+/// The status that a new isolate answers to a token of alice while D1 does not answer.
 fn without_d1(world: &World) -> u16 {
     world.database.answers.set(false);
     let isolate = world.isolate();
@@ -65,7 +64,8 @@ fn the_snapshot_is_sealed_and_renewed_without_reading_what_did_not_change() {
     assert!(published(&isolate).1);
     let (record, note) =
         (world.kv.values.borrow()[RECORD].clone(), world.kv.values.borrow()[NOTE].clone());
-    // With their quotes, which sealed text cannot have: short names may be in it by chance.
+    // Names are searched with their quotes, because a short name may occur in the sealed text by
+    // chance.
     assert!(
         !record.contains("\"ERP\"") && !record.contains("\"admin\"") && !note.contains("revision"),
         "sealed"
@@ -116,16 +116,16 @@ fn the_record_serves_for_as_long_as_its_note_says_that_it_holds() {
     assert_eq!(answers(), 200);
 }
 
-/// KV may bring an old record back. A user is disabled meanwhile, and the note is about the record
-/// that says so.
+/// KV may return an old record. Meanwhile a user was disabled, and the note describes the record
+/// that has this change.
 #[test]
-fn a_note_makes_no_other_record_young() {
+fn a_note_renews_only_its_own_record() {
     let world = World::new();
     let isolate = with_copy(&world);
     let old = world.kv.values.borrow()[RECORD].clone();
     world.pass(1000);
     set_enabled(&isolate, id_of(&world, "alice"), false);
-    // Without the note all of it is written anew.
+    // Without the note, the whole record is written again.
     world.kv.values.borrow_mut().remove(NOTE);
     assert!(published(&isolate).1);
     assert_eq!(without_d1(&world), 403, "disabled");
@@ -232,10 +232,10 @@ fn a_change_of_what_the_copy_does_not_hold_is_noted_alone() {
     assert_eq!(without_d1(&world), 200, "it holds since the event has looked");
 }
 
-/// KV may bring old changes back, or lose them. The record then counts with its own time, and old
-/// changes with theirs.
+/// KV may return old changes, or lose them. The age of the record is then measured from its own
+/// time, and the age of old changes from theirs.
 #[test]
-fn a_note_makes_no_other_changes_young() {
+fn a_note_renews_only_its_own_changes() {
     let world = World::new();
     let isolate = with_copy(&world);
     let id = id_of(&world, "alice");
@@ -263,9 +263,10 @@ fn a_note_makes_no_other_changes_young() {
     assert_eq!(without_d1(&world), 403, "of the event before the last");
 }
 
-/// A record that is written anew knows of all; changes of the one before it are not made in it.
+/// A new record contains all changes, so the changes of the record before it must not be applied to
+/// it.
 #[test]
-fn changes_are_made_in_their_own_record_only() {
+fn changes_are_applied_to_their_own_record_only() {
     let world = World::new();
     let isolate = with_copy(&world);
     let id = id_of(&world, "alice");
@@ -309,8 +310,8 @@ fn changes_that_kv_lost_or_too_many_of_them_are_a_record_written_anew() {
     assert!(renewed(&isolate).1, "501 changes are not read at once");
 }
 
-/// The record and the changes, as whoever reads them puts them together: apps, users and
-/// revocations in order.
+/// The record and its changes, merged as a reader merges them: apps, users and revocations in
+/// order.
 fn copied(isolate: &Isolate<'_>) -> Vec<Vec<String>> {
     let cx = isolate.cx();
     let (record, changes) =
@@ -330,26 +331,40 @@ fn copied(isolate: &Isolate<'_>) -> Vec<Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever changes between the scheduled events, the parts together are what a record written
-    /// anew would be.
+    /// Whatever changes between two scheduled events, the record with its changes equals a record
+    /// that is written anew.
     #[test]
-    fn the_parts_are_the_whole(steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40)) {
+    fn the_record_with_its_changes_equals_a_new_record(
+        steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40),
+    ) {
         let world = World::new();
         let isolate = with_copy(&world);
-        let department = json_of(&isolate.administer("POST", "/v1/departments", &json!({ "name": "d" })))["id"].clone();
+        let send = |method: &str, path: &str, body: &Value| isolate.administer(method, path, body);
+        let department = json_of(&send("POST", "/v1/departments", &json!({ "name": "d" })));
+        let department = department["id"].clone();
         for (step, which) in steps {
             world.pass(1);
             let name = format!("user {which}");
-            let id = || world.database.number(&format!("SELECT COALESCE((SELECT id FROM users WHERE username = '{name}'), 0)"));
+            let id = || world.database.number(&format!(
+                "SELECT COALESCE((SELECT id FROM users WHERE username = '{name}'), 0)"
+            ));
             match step {
-                0 | 1 => drop(isolate.administer("POST", "/v1/users", &json!({ "username": name }))),
-                2 => drop(isolate.administer("DELETE", &format!("/v1/users/{}", id()), &Value::Null)),
+                0 | 1 => drop(send("POST", "/v1/users", &json!({ "username": name }))),
+                2 => drop(send("DELETE", &format!("/v1/users/{}", id()), &Value::Null)),
                 3 => set_enabled(&isolate, id(), which % 2 == 0),
                 4 => drop(isolate.verify(&isolate.token(&name))),
-                5 => isolate.register(&json!({ "name": format!("App {which}"), "enable": if id() > 0 { "1" } else { "0" } })),
-                6 => drop(isolate.administer("DELETE", &format!("/v1/token-apps/App%20{which}"), &Value::Null)),
-                7 => drop(isolate.administer("POST", "/v1/revocations", &json!({ "token": isolate.token(&name) }))),
-                8 => drop(isolate.administer("PUT", &format!("/v1/departments/{department}/members/{}", id()), &Value::Null)),
+                5 => isolate.register(&json!({
+                    "name": format!("App {which}"), "enable": if id() > 0 { "1" } else { "0" },
+                })),
+                6 => drop(send("DELETE", &format!("/v1/token-apps/App%20{which}"), &Value::Null)),
+                7 => {
+                    let token = json!({ "token": isolate.token(&name) });
+                    drop(isolate.administer("POST", "/v1/revocations", &token));
+                }
+                8 => {
+                    let path = format!("/v1/departments/{department}/members/{}", id());
+                    drop(send("PUT", &path, &Value::Null));
+                }
                 _ => drop(renewed(&isolate)),
             }
         }
@@ -361,7 +376,7 @@ proptest! {
     }
 }
 
-/// Its users belong to no app, so another app of its name does not speak for them.
+/// Users of a deleted app belong to no app, so another app with its name does not speak for them.
 #[test]
 fn users_of_a_deleted_app_are_not_copied_as_those_of_another_one_of_its_name() {
     let world = World::new();
@@ -376,7 +391,7 @@ fn users_of_a_deleted_app_are_not_copied_as_those_of_another_one_of_its_name() {
     assert_eq!(without_d1(&world), 403);
 }
 
-/// An isolate knows of another app of the name, and only the copy has its user, from before.
+/// The isolate knows another app of this name. Only the copy has the user, from before that app.
 #[test]
 fn a_user_of_the_copy_is_not_judged_with_another_app_of_the_same_name() {
     let world = World::new();
@@ -392,7 +407,7 @@ fn a_user_of_the_copy_is_not_judged_with_another_app_of_the_same_name() {
     assert_eq!(other.verify(&other.token("bob")).0, 200);
 }
 
-/// A newer copy says that nobody of the name is here any more.
+/// A newer copy says that no user has this name any more.
 #[test]
 fn who_is_not_in_a_newer_copy_of_all_users_is_not_taken_from_memory() {
     let world = World::new();
@@ -407,7 +422,7 @@ fn who_is_not_in_a_newer_copy_of_all_users_is_not_taken_from_memory() {
     assert_eq!(warm.verify(&warm.token("alice")).0, 503);
 }
 
-/// A copy that is cut at its bound does not have everybody, and what it knows counts all the same.
+/// A copy that was cut at its bound lacks some users. What it says about the others still applies.
 #[test]
 fn who_is_gone_or_renamed_in_a_newer_copy_that_is_full_is_not_taken_from_memory() {
     let world = World::new();
@@ -415,7 +430,8 @@ fn who_is_gone_or_renamed_in_a_newer_copy_that_is_full_is_not_taken_from_memory(
     isolate.register(&json!({}));
     let fill = format!(
         "WITH RECURSIVE c (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM c WHERE n < {})
-         INSERT INTO users (id, username, type, created_at, modified_at) SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c",
+         INSERT INTO users (id, username, type, created_at, modified_at) \
+         SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c",
         1000 + postern::memory::snapshot::MAX_USERS
     );
     world.database.execute(&fill);

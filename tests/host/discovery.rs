@@ -1,4 +1,4 @@
-//! Keys that the metadata of an issuer leads to, and what registration is told about keys.
+//! Keys that are found by an issuer's metadata, and what registration says about keys.
 
 use postern::actions::key_sets::{self, Found, MAX_ASKED, Report};
 use postern::domain::secret::Secret;
@@ -27,7 +27,8 @@ fn metadata(issuer: &str, jwks_uri: &str) -> String {
 }
 
 fn set(keys: &[(&Issuer, &str)]) -> String {
-    json!({ "keys": keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id }))).collect::<Vec<_>>() }).to_string()
+    let jwks = keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id })));
+    json!({ "keys": jwks.collect::<Vec<_>>() }).to_string()
 }
 
 fn source(keys: &Keys) -> &KeySource {
@@ -37,7 +38,7 @@ fn source(keys: &Keys) -> &KeySource {
     }
 }
 
-/// Whether the key of that name is found by way of the issuer's metadata.
+/// Finds the key of that name by the issuer's metadata.
 fn finds(isolate: &Isolate<'_>, keys: &Keys, name: &str) -> bool {
     let cx = isolate.cx();
     let wanted = WantedKey { algorithm: Algorithm::EdDsa, name: Some(name), since: cx.now };
@@ -164,7 +165,12 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
     let world = World::new();
     let isolate = world.isolate();
     let (ours, ec) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::Es256));
-    let keys = json!({ "keys": [ours.jwk(&json!({ "kid": "a", "alg": "Ed25519" })), ec.jwk(&json!({ "kid": "b" })), { "kid": "c", "kty": "future" }] });
+    let keys = json!({
+        "keys": [
+            ours.jwk(&json!({ "kid": "a", "alg": "Ed25519" })), ec.jwk(&json!({ "kid": "b" })),
+            { "kid": "c", "kty": "future" },
+        ],
+    });
     world.issuers.publish(JWKS, &keys.to_string(), None);
     for keys in
         [at(JWKS), Keys::parse(Algorithm::EdDsa, &Secret::new(keys.to_string())).expect("a set")]
@@ -185,7 +191,7 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
         assert!(report.problem.is_none() && report.hint.is_none(), "{report:?}");
     }
     assert_eq!(world.issuers.asked.get(), 1);
-    // What was fetched is known.
+    // Keys that were fetched are known.
     assert!(finds(&isolate, &at(JWKS), "a"));
     assert_eq!(world.issuers.asked.get(), 1);
 }
@@ -194,7 +200,8 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
 fn a_url_that_is_an_issuer_or_its_metadata_is_recognised() {
     let world = World::new();
     let expected = format!(
-        "register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with discover"
+        "register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with \
+         discover"
     );
     world.issuers.publish(PLACES[0], &metadata(ISSUER, JWKS), None);
     let report = inspect(&world.isolate(), &at(PLACES[0]));
@@ -207,7 +214,7 @@ fn a_url_that_is_an_issuer_or_its_metadata_is_recognised() {
     world.issuers.fail(ISSUER, FetchProblem::NotFound(404));
     let report = inspect(&world.isolate(), &at(ISSUER));
     assert_eq!((report.problem, report.hint), (Some(FetchProblem::NotFound(404)), Some(expected)));
-    // One that is down is a warning, with nothing to propose.
+    // A URL that does not answer is a warning without a proposal.
     let report = inspect(&world.isolate(), &at("https://down.test/keys"));
     assert!(
         matches!(report.problem, Some(FetchProblem::Unreachable(_))) && report.hint.is_none(),

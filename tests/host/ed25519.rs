@@ -1,4 +1,4 @@
-//! Ed25519: one algorithm under two names, and the points that are no keys.
+//! Ed25519: one algorithm with two names, and the points that must not be keys.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::algorithm::Algorithm;
@@ -10,8 +10,8 @@ use crate::key_registration::{register, try_register};
 use crate::support::World;
 use crate::support::signatures::Issuer;
 
-/// The y-coordinates of the eight points of small order, and those of the same points that are not
-/// reduced, in hex as RFC 8032 writes them. Each counts with either sign of x.
+/// The y-coordinates of the eight points of small order, also those that are not reduced, in hex as
+/// in RFC 8032. Each is tried with both signs of x.
 const SMALL: [&str; 7] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -53,7 +53,8 @@ fn points_of_small_order_are_refused_in_all_their_encodings() {
         );
         let (status, message) = try_register(&isolate, Algorithm::EdDsa, &jwk(&point).to_string());
         assert!(status == 400 && message.contains("small order"), "{point:?}: {message}");
-        // The neutral element verifies the signature of a neutral R and S = 0 over any message.
+        // With the neutral element as key, a signature of a neutral R and S = 0 is valid for each
+        // message.
         let set = json!({ "keys": [jwk(&point), good.jwk(&json!({}))] });
         register(&isolate, Algorithm::EdDsa, &set.to_string());
         let claims = Value::Object(isolate.claims("alice"));
@@ -68,13 +69,16 @@ fn points_of_small_order_are_refused_in_all_their_encodings() {
 }
 
 proptest! {
-    /// The library's own word for it is the judge.
+    /// The library's `is_weak` is the judge.
     #[test]
-    fn other_points_are_taken(bytes in any::<[u8; 32]>(), near in 0..14_usize, bit in 0..256_usize) {
+    fn other_points_are_taken(
+        bytes in any::<[u8; 32]>(), near in 0..14_usize, bit in 0..256_usize,
+    ) {
         let mut neighbour = encodings()[near];
         neighbour[bit / 8] ^= 1 << (bit % 8);
         for point in [bytes, neighbour] {
-            let is_weak = ed25519_dalek::VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak());
+            let is_weak =
+                ed25519_dalek::VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak());
             prop_assert_eq!(PublicKey::ed25519(&point).is_err(), is_weak, "{:?}", point);
         }
     }

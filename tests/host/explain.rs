@@ -1,4 +1,4 @@
-//! `POST /v1/explain`: all checks, for administrators, and nothing changes by it.
+//! `POST /v1/explain` shows administrators all checks of a token, and changes nothing.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,9 @@ use crate::support::{Isolate, Request, World, basic, json_of};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn app(isolate: &Isolate<'_>, name: &str, change: &Value) {
-    let mut body = json!({ "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in change.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -25,7 +27,7 @@ fn explain(isolate: &Isolate<'_>, question: &Value) -> Value {
     json_of(&response)
 }
 
-/// The names of the checks that did not hold, each after its app.
+/// The checks that did not hold, each as its app and its name.
 fn failed(explanation: &Value) -> Vec<String> {
     let checks = explanation["checks"].as_array().expect("checks");
     let failed = checks.iter().filter(|check| check["held"] == false);
@@ -47,7 +49,10 @@ fn every_check_is_told_and_none_stops_the_others() {
     app(
         &isolate,
         "A",
-        &json!({ "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"], "requiredScopes": ["x"] }),
+        &json!({
+            "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"],
+            "requiredScopes": ["x"],
+        }),
     );
     app(
         &isolate,
@@ -57,7 +62,10 @@ fn every_check_is_told_and_none_stops_the_others() {
     app(&isolate, "C", &json!({ "algorithm": "HS512", "secret": SECRET.repeat(2) }));
     let wrong = token(
         &isolate,
-        &json!({ "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000, "sub": "admin" }),
+        &json!({
+            "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000,
+            "sub": "admin",
+        }),
     );
     let explanation = explain(&isolate, &json!({ "token": wrong }));
     assert_eq!(explanation["verdict"], "refused");
@@ -119,7 +127,7 @@ fn an_explanation_agrees_with_what_happens_and_changes_nothing() {
     }
 }
 
-/// As in verification, no second app is asked whether it may speak for the user.
+/// As in verification, a second app is not asked whether it may speak for the user.
 #[test]
 fn the_first_app_that_accepts_the_token_decides_whose_it_is() {
     let world = World::new();
@@ -236,8 +244,8 @@ fn only_administrators_are_told_and_only_what_is_asked() {
     }
 }
 
-/// A claim that cannot be read refuses the token, of which the explanation says so; an id that
-/// somebody else has likewise.
+/// A claim that cannot be read refuses the token, and so does an id that another user has. The
+/// explanation says so.
 #[test]
 fn what_the_user_takes_from_the_token_is_explained_too() {
     let world = World::new();
@@ -284,7 +292,7 @@ fn what_the_user_takes_from_the_token_is_explained_too() {
     agree(&json!({ "sub": "bob", "uid": 8 }), 200);
 }
 
-/// The explanation is about the user as the token would leave them.
+/// The explanation describes the user as the token would change them.
 #[test]
 fn a_role_that_the_token_would_give_is_explained_and_not_written() {
     let world = World::new();
@@ -307,7 +315,7 @@ fn a_role_that_the_token_would_give_is_explained_and_not_written() {
     );
 }
 
-/// What holds for them at first sight holds in the explanation.
+/// The explanation decides a permission as verification would at the user's first sign-in.
 #[test]
 fn a_permission_of_somebody_who_would_be_created_is_explained() {
     let world = World::new();

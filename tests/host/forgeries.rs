@@ -1,7 +1,7 @@
-//! Tokens that others have accepted, and that must be refused: each case fails when its check is
-//! taken out.
+//! Forged tokens that other software has accepted and that Postern must refuse. Each case fails
+//! when its check is taken out.
 //!
-//! One app, `ERP` with the secret `abcd` under HS256, unless a case says otherwise.
+//! The app is `ERP` with the secret `abcd` and HS256, unless a case says otherwise.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::jwt::UnverifiedToken;
@@ -135,7 +135,7 @@ fn doubled_members_are_refused_in_header_and_claims() {
     });
 }
 
-/// A token whose length is the greatest that is not over `limit`.
+/// A token of at most `limit` bytes, and of more than `limit - 4`.
 fn of_length(limit: usize, claims: &str) -> String {
     let with = |padding: usize| {
         let end = claims.trim_end_matches('}');
@@ -227,8 +227,8 @@ fn huge_deep_and_misshapen_tokens_are_refused() {
     });
 }
 
-/// Of the last character of an HS256 signature only four bits count; a token whose other two are
-/// set is another text with the same meaning.
+/// The last character of an HS256 signature has only four bits of the signature. A token with
+/// another of the two unused bits set is another text with the same meaning.
 #[test]
 fn base64_that_is_not_canonical_is_refused() {
     with_erp(|isolate, claims| {
@@ -267,12 +267,12 @@ fn a_token_of_one_app_is_refused_at_another() {
             (401, "bad_signature".to_owned())
         );
         assert_eq!(reason(&format!("/v1/verify?crm={of_crm}&app=ERP")), (401, "no_app".to_owned()));
-        // The name of an app is what it is, to the letter.
+        // Names of apps are case-sensitive.
         assert_eq!(reason(&format!("/v1/verify?crm={of_crm}&app=crm")), (401, "no_app".to_owned()));
     });
 }
 
-/// Whatever a token names, the answer is that for a name which no app has.
+/// Whatever app a token names, the answer is the same as for a name that no app has.
 fn compare_names(isolate: &Isolate<'_>) {
     let refuse = |query: &str, token: &str| {
         let response = isolate.get(&format!("/v1/verify?{query}"), &format!("Bearer {token}"));
@@ -304,7 +304,7 @@ fn compare_names(isolate: &Isolate<'_>) {
     }
 }
 
-/// Whoever guesses names of apps with tokens that no app signed hears the same for each.
+/// A client that guesses names of apps with unsigned tokens gets the same answer for each name.
 #[test]
 fn a_forger_learns_no_names_of_apps() {
     let world = World::new();
@@ -317,7 +317,7 @@ fn a_forger_learns_no_names_of_apps() {
     compare();
     isolate.register(&json!({}));
     compare();
-    // Nor where MASTER_KEY is wrong for some of them.
+    // The same holds where MASTER_KEY is wrong for some of the apps.
     let wrong = [("MASTER_KEY", Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="))];
     let isolate = &world.isolate_with(&wrong);
     compare_names(isolate);
@@ -379,7 +379,8 @@ fn a_public_key_is_never_a_shared_secret() {
         "\t\n",
     ] {
         let body = json!({
-            "name": "ERP", "secret": secret, "expire": 60, "fieldmap": { "username": "u", "name": "n", "email": "e" },
+            "name": "ERP", "secret": secret, "expire": 60,
+            "fieldmap": { "username": "u", "name": "n", "email": "e" },
             "algorithm": "HS256", "enable": "1", "inituser": "1", "initroles": [],
         });
         let response =
@@ -408,8 +409,8 @@ fn a_secret_that_no_master_key_opens_verifies_nothing() {
     });
 }
 
-/// A call that names an app has it looked at whatever the token's issuer, so this holds for its
-/// secret, too.
+/// A call that names an app tries this app, whatever the token's issuer is. So a secret that no
+/// master key opens is reported here, too.
 #[test]
 fn a_secret_that_no_master_key_opens_is_told_of_an_app_that_the_call_names() {
     let world = World::new();
@@ -478,10 +479,11 @@ fn a_token_without_a_usable_user_name_is_refused() {
 }
 
 proptest! {
-    /// Of each signature exactly one spelling counts, as another strict reader of base64url has it
-    /// too.
+    /// Exactly one spelling of each signature is valid, as in another strict reader of base64url.
     #[test]
-    fn a_signature_is_read_as_another_strict_reader_does(text in "[A-Za-z0-9_=+/ -]{0,9}|[A-Za-z0-9_-]{0,90}") {
+    fn a_signature_is_read_as_another_strict_reader_does(
+        text in "[A-Za-z0-9_=+/ -]{0,9}|[A-Za-z0-9_-]{0,90}",
+    ) {
         let unsigned = forge(HS256, "{}", b"k");
         let (unsigned, _) = unsigned.rsplit_once('.').expect("dots");
         let read = UnverifiedToken::parse(&format!("{unsigned}.{text}")).is_ok();
@@ -502,7 +504,7 @@ proptest! {
     }
 }
 
-/// Every single bit of a token counts.
+/// A token with any single bit changed is refused.
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
     with_erp(|isolate, claims| {

@@ -1,4 +1,4 @@
-//! What a reverse proxy may ask, and what of a client's request counts.
+//! Requests of reverse proxies, and which parts of a client's request Postern believes.
 
 use postern::api::http::message::Response;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const RULES: &str = r#"[
     {"path": "/reports", "methods": ["POST"], "service": 7, "permission": "MODIFY"}
 ]"#;
 
-/// A Postern without a gateway. Alice may view the service 7.
+/// A Postern without a gateway. Alice has VIEW on the service 7.
 fn postern(world: &World) -> Isolate<'_> {
     let isolate = world.isolate_with(&[
         ("ORIGIN_RULES", Some(RULES)),
@@ -33,7 +33,6 @@ fn send(isolate: &Isolate<'_>, method: &str, path: &str, headers: &[(&str, &str)
         .send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
 }
 
-/// The value of a session's cookie.
 fn cookie(isolate: &Isolate<'_>) -> String {
     let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
     let response = isolate.send(&Request::new("POST", "/v1/sign-in").body(&body));
@@ -153,9 +152,10 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
 }
 
 #[test]
-fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
+fn a_method_that_the_gateway_refuses_is_refused_by_the_rules() {
     let world = World::new();
-    let rules = r#"[{"path": "/ops", "roles": ["SYS_Reader"]}, {"path": "/ops", "methods": ["DELETE"], "roles": ["ops"]}]"#;
+    let rules = r#"[{"path": "/ops", "roles": ["SYS_Reader"]},
+        {"path": "/ops", "methods": ["DELETE"], "roles": ["ops"]}]"#;
     let isolate =
         world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_PUBLIC", Some("/static"))]);
     isolate.register(&json!({}));
@@ -173,7 +173,7 @@ fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
         send(&isolate, "GET", "/v1/forward-auth/rules", &headers).status
     };
     assert_eq!((status("GET", &[]), status("DELETE", &[])), (200, 403));
-    // Applications that make capitals of a method would do what the second rule is about.
+    // An application that converts a method to upper case would do what the second rule protects.
     for method in
         ["delete", "Delete", "get", "TRACE", "CONNECT", "", "GET,", "D\u{c9}L", "GET DELETE"]
     {
@@ -224,7 +224,7 @@ fn a_query_with_a_comma_and_a_space_hides_no_method() {
 }
 
 #[test]
-fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+fn the_rules_of_the_destination_of_a_copy_or_move_hold_too() {
     let world = World::new();
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("bob"));
@@ -253,7 +253,7 @@ fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
 }
 
 #[test]
-fn no_preflight_is_a_yes_to_a_proxy() {
+fn no_preflight_is_admitted_to_a_proxy() {
     let world = World::new();
     let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example.com"))]);
     for form in FORMS.into_iter().chain([
@@ -308,7 +308,7 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
         status(&[("x-original-method", "POST"), ("x-original-uri", "/reports")]),
         (403, false)
     );
-    // One of two is the client's own word.
+    // Of two such headers, one is the client's own.
     let both = |own: &str, told: &str| {
         status(&[
             ("x-forwarded-method", "POST"),
@@ -334,7 +334,7 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
         ]),
         (403, false)
     );
-    // A proxy that appends the URL passes the method on, or names it.
+    // A proxy that appends the URL to the path keeps the method, or names it in a header.
     let behind = |method: &str, headers: &[(&str, &str)]| {
         send(
             &isolate,
@@ -353,7 +353,7 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
         403,
         "a client's header frees nothing"
     );
-    // The proxy sends the path on as it is, and some servers read these as /reports.
+    // The proxy forwards the path unchanged, and some servers read these paths as /reports.
     for path in ["/static//../reports", "/reports/x\\..\\..\\static/y", "/reports/%2e%2e/static/x"]
     {
         let told = [("x-forwarded-method", "GET"), ("x-forwarded-uri", path)];
@@ -461,8 +461,8 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     );
 }
 
-/// The proxy passes the request on as the client sent it, so the origin may take it for another
-/// method.
+/// The proxy forwards the request as the client sent it, so the origin may use a method that the
+/// client names in a header.
 #[test]
 fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
     let world = World::new();
@@ -504,9 +504,9 @@ fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
     );
 }
 
-/// A client may send a `#`, which some servers take for a part of the path.
+/// A client may send a `#`, which some servers read as a part of the path.
 #[test]
-fn what_is_behind_a_hash_sign_is_read_too() {
+fn what_follows_a_hash_sign_is_read_too() {
     let world = World::new();
     let isolate = postern(&world);
     let status = |url: &str| {

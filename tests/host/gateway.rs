@@ -1,5 +1,5 @@
-//! What goes on to the origin, and as what. The way there and back is
-//! `tests/edge/gateway.test.mjs`'s.
+//! Requests that go on to the origin, and as whom. `tests/edge/gateway.test.mjs` tests the
+//! transport.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::api::http::message::{Forward, Response};
@@ -9,7 +9,7 @@ use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json
 
 const ORIGIN: &str = "http://origin.test:8080/base";
 
-/// The status of a host test for what went on.
+/// The status of the tests' answer to a request that went on.
 const PASSED: u16 = 299;
 
 fn gateway<'a>(world: &'a World, more: &[(&str, &str)]) -> Isolate<'a> {
@@ -53,7 +53,7 @@ fn sign_in(isolate: &Isolate<'_>) -> (String, String) {
     (response.body, cookie)
 }
 
-/// The session of alice, who has opened a page by a token in its URL.
+/// Begins a session for alice by a page with a token in its URL. Returns the session's value.
 fn begin(isolate: &Isolate<'_>) -> String {
     let page = Request::new("GET", &format!("/page?token={}", isolate.token("alice")))
         .header("sec-fetch-mode", "navigate");
@@ -94,7 +94,7 @@ fn a_verified_request_goes_on_with_who_calls_and_without_the_token() {
 }
 
 #[test]
-fn each_kind_of_credential_is_taken_off_and_nothing_else() {
+fn each_kind_of_credential_is_removed_and_nothing_else() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let (token, cookie) = sign_in(&isolate);
@@ -142,7 +142,8 @@ fn each_kind_of_credential_is_taken_off_and_nothing_else() {
             "{sent}"
         );
     }
-    // Behind a comma it is no credential, and yet it does not go on: some servers take it for one.
+    // Behind a comma it is no credential for Postern. It is removed all the same, because some
+    // servers read it as a cookie.
     let sent = format!("a=1,2; b=3, postern={session}");
     assert_eq!(isolate.send(&Request::new("GET", "/x").header("cookie", &sent)).status, 401);
     let forward = passed(
@@ -176,7 +177,7 @@ fn no_token_is_in_the_url_or_the_referer_whatever_the_credential() {
         let text = format!("{forward:?}");
         assert!(!text.contains(&jwt) && !text.contains(&opaque), "{text}");
     }
-    // A parameter of the origin's own that is called so, and is no token of ours.
+    // This `token` parameter is the origin's own, because its value is not one of Postern's tokens.
     let forward = passed(&isolate, &Request::new("GET", "/static/reset?token=abc123"));
     assert!(forward.url.ends_with("/static/reset?token=abc123"));
 }
@@ -269,7 +270,7 @@ fn what_a_client_says_about_itself_never_arrives() {
 }
 
 #[test]
-fn headers_between_neighbours_end_here() {
+fn hop_by_hop_headers_are_not_forwarded() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let request = Request::new("GET", "/x")
@@ -306,7 +307,7 @@ fn headers_between_neighbours_end_here() {
 }
 
 #[test]
-fn a_wrong_credential_or_none_stays_outside() {
+fn a_request_without_a_valid_credential_is_refused() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let good = isolate.token("alice");
@@ -316,10 +317,8 @@ fn a_wrong_credential_or_none_stays_outside() {
         Base64UrlUnpadded::encode_string(&[7; 32])
     );
     assert_eq!(json_of(&refused(&isolate, &Request::new("GET", "/x"), 401))["reason"], "missing");
-    assert_eq!(
-        json_of(&refused(&isolate, &Request::new("GET", &format!("/x?token={forged}")), 401))["reason"],
-        "bad_signature"
-    );
+    let with_forged = Request::new("GET", &format!("/x?token={forged}"));
+    assert_eq!(json_of(&refused(&isolate, &with_forged, 401))["reason"], "bad_signature");
     assert_eq!(
         json_of(&refused(
             &isolate,
@@ -366,9 +365,10 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
 }
 
 #[test]
-fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+fn the_rules_of_the_destination_of_a_copy_or_move_hold_too() {
     let world = World::new();
-    let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]}, {"path": "/dav/all", "roles": ["ops"]}]"#;
+    let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]},
+        {"path": "/dav/all", "roles": ["ops"]}]"#;
     let isolate = gateway(&world, &[("ORIGIN_RULES", rules)]);
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let to = |destination: &str| {

@@ -1,4 +1,5 @@
-//! Which paths below a documented dialect's prefix are the origin's, and that no route is.
+//! Paths below a documented dialect's prefix: those of a route never go to the origin, the others
+//! do.
 
 use std::collections::BTreeSet;
 
@@ -13,18 +14,19 @@ use crate::routes::filled;
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, cookie_of, json_of};
 
 const PASSED: u16 = 299;
-/// How many spellings of each path of each route are tried.
+/// Spellings that are tried of each path of each route.
 const SPELLINGS: usize = 150;
-/// What some server cuts off at the end of a segment.
+/// Suffixes that some server removes from a segment.
 const SUFFIXES: [&str; 10] = ["", "", "", ".json", ".", "%20", ";v=1", "%3bx", "::$DATA", "/."];
-/// What some server cuts off at the end of a path.
+/// Suffixes that some server removes from a path.
 const ENDS: [&str; 6] = ["", "", "%3fx", "%23x/y", "/", "%2f"];
-/// What some server reads as nothing.
+/// Segments that some server resolves to nothing.
 const DETOURS: [&str; 5] = ["", "", "", "x%2f..%2f", "%252e%2f"];
-/// What the runtime itself reads as nothing, behind a slash that it takes for one.
+/// Segments that the runtime itself resolves to nothing, after a character that it reads as a
+/// slash.
 const RESOLVED_DETOURS: [&str; 4] = ["x/../", "%2e/", "x;y/%2e%2e/", "x\\..\\"];
 
-/// An origin whose every path is public, so that nothing but the check of the path keeps a request.
+/// Every path of the origin is public, so only the check of the path can refuse a request.
 fn open_gateway<'a>(world: &'a World, dialects: Option<&str>) -> Isolate<'a> {
     world.isolate_with(&[
         ("ORIGIN_URL", Some("http://origin.test")),
@@ -105,7 +107,7 @@ fn every_route_is_answered_here_with_every_method() {
     assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
 }
 
-/// A spelling of a path that some server reads as the path.
+/// A spelling that some server reads as `path`.
 fn spelling(numbers: &mut Numbers, path: &str) -> String {
     let mut spelled = String::new();
     for segment in path.split('/').skip(1) {
@@ -123,7 +125,7 @@ fn spelling(numbers: &mut Numbers, path: &str) -> String {
         spelled += &segment;
         spelled += numbers.one(&SUFFIXES);
     }
-    // A URL begins with a slash that is one.
+    // A URL begins with a plain slash.
     format!("/{}{}", spelled.trim_start_matches(['/', '\\']), numbers.one(&ENDS))
 }
 

@@ -1,5 +1,5 @@
-//! Sessions of the gateway: how they begin, what they open, and what ends them. In a browser they
-//! are `tests/all`'s.
+//! Sessions of the gateway: how they begin, what they permit, and what ends them. `tests/all` tests
+//! them in a browser.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn navigation(url: &str) -> Request {
         .header("sec-fetch-dest", "document")
 }
 
-/// The session of alice, who has opened a page by a token in its URL.
+/// Begins a session for alice by a page with a token in its URL.
 fn begin(isolate: &Isolate<'_>, token: &str) -> String {
     let response = isolate.send(&navigation(&format!("/page?token={token}")));
     assert_eq!(response.status, 303, "{}", response.body);
@@ -93,7 +93,7 @@ fn over_https_no_other_host_can_set_the_cookie_and_frames_of_others_get_one_of_t
 }
 
 #[test]
-fn only_a_navigation_begins_one() {
+fn only_a_navigation_begins_a_session() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let url = format!("/page?token={}", isolate.token("alice"));
@@ -198,7 +198,9 @@ fn a_session_opens_the_gateway_and_questions_and_no_management() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
     let by_password = isolate.session_of_admin();
-    isolate.register(&json!({ "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"] }));
+    isolate.register(&json!({
+        "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"],
+    }));
     let sessions = [
         (by_password, ["user=1", "username=admin"]),
         (begin(&isolate, &isolate.token("alice")), ["user=2", "username=alice"]),
@@ -315,7 +317,7 @@ fn signing_out_ends_whatever_session_is_shown() {
 }
 
 #[test]
-fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
+fn an_ended_session_is_removed_and_blocks_no_other_credential() {
     let world = World::new();
     let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
     let session = begin(&isolate, &isolate.token("alice"));
@@ -348,7 +350,7 @@ fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
 }
 
 #[test]
-fn a_proxy_takes_an_old_session_back_under_the_name_that_its_client_has() {
+fn a_proxy_removes_an_ended_session_by_the_cookies_name_at_its_client() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     for (scheme, cookie) in [("https", "__Host-postern"), ("http", "postern")] {
@@ -600,8 +602,8 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     );
 }
 
-/// A page of `other.example.com` may set cookies for `app.example.com`, by `Domain=example.com`,
-/// but none whose name begins with `__Host-`.
+/// A page of `other.example.com` may set cookies for `app.example.com` with `Domain=example.com`,
+/// but no cookie whose name begins with `__Host-`.
 #[test]
 fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
     let world = World::new();
@@ -647,7 +649,7 @@ fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
     );
 }
 
-/// `Origin` and `Sec-Fetch-Site` as Chromium sends them with a form.
+/// The headers `Origin` and `Sec-Fetch-Site` are those that Chromium sends with a form.
 #[test]
 fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
     let world = World::new();
@@ -681,7 +683,8 @@ fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
     }
 }
 
-/// A page of `other.example.com` sends the session of `app.example.com` along, `SameSite` or not.
+/// A request from a page of `other.example.com` carries the session of `app.example.com`, also with
+/// `SameSite`.
 #[test]
 fn a_page_of_another_origin_reads_by_a_session_and_does_nothing_else() {
     let world = World::new();
@@ -736,11 +739,13 @@ fn with_more_apps_than_memory_holds_a_session_still_begins_with_the_token() {
     let world = World::new();
     gateway(&world, &[]);
     world.database.execute(
-        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
-           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at)
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username,
+           claim_name, claim_email, algorithm, enabled, creates_users, initial_roles,
+           initial_password, creator_id, created_at, modified_at)
          WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1001)
-         SELECT 'A' || n, 't' || n, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
-           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at
+         SELECT 'A' || n, 't' || n, secret, secret_key_id, expire_s, claim_username, claim_name,
+           claim_email, algorithm, enabled, creates_users, initial_roles, initial_password,
+           creator_id, created_at, modified_at
          FROM token_apps, numbers WHERE name = 'ERP'",
     );
     let isolate = world.isolate_with(&[
@@ -834,7 +839,9 @@ fn a_token_that_no_cookie_holds_opens_its_page_and_begins_nothing() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let begun = |note: usize| {
-        let claims = json!({ "loginname": "alice", "exp": world.now.get().seconds() + 600, "note": "x".repeat(note) });
+        let claims = json!({
+            "loginname": "alice", "exp": world.now.get().seconds() + 600, "note": "x".repeat(note),
+        });
         let token = crate::support::forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"abcd");
         let response = isolate.send(&navigation(&format!("/x?token={token}")));
         let length = response
@@ -963,7 +970,7 @@ fn a_session_that_was_revoked_is_refused_whatever_comes_after_it() {
 }
 
 #[test]
-fn of_two_sessions_over_https_the_one_goes_that_the_variable_sets_no_more() {
+fn of_two_sessions_over_https_the_one_of_the_old_setting_is_removed() {
     let world = World::new();
     for (samesite, end) in [("lax", "; SameSite=None; Partitioned"), ("none", "; SameSite=Lax")] {
         let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite)]);

@@ -1,4 +1,4 @@
-//! Grants for a time: over at their moment in every isolate, without a reading.
+//! Grants with a beginning or an end: each isolate applies them in time without reading D1.
 
 use postern::actions::housekeeping;
 use serde_json::{Value, json};
@@ -36,14 +36,15 @@ fn pass_ms(world: &World, ms: i64) {
     world.now.set(postern::domain::time::Millis(world.now.get().0 + ms));
 }
 
-/// How many batches go to D1 meanwhile.
+/// How many batches the deed sends to D1.
 fn batches(world: &World, deed: impl FnOnce()) -> u32 {
     let before = world.database.batches.get();
     deed();
     world.database.batches.get() - before
 }
 
-/// Directly, through a group, through a department, and through one above.
+/// Creates a user's ways to a grant: direct, by a group, by a department, and by a parent
+/// department.
 fn directory(isolate: &Isolate<'_>) -> [(&'static str, i64, i64); 4] {
     isolate.administer("POST", "/v1/departments", &json!({ "id": 1, "name": "Company" }));
     isolate.administer(
@@ -68,7 +69,7 @@ fn a_grant_begins_and_ends_at_its_moment_in_an_isolate_that_has_it_in_memory() {
     }
     let there = world.isolate();
     let all = |isolate: &Isolate<'_>| ways.map(|(.., user)| allowed(isolate, user));
-    // Both have all of it in memory now, and the feed was read.
+    // Both isolates have all of it in memory now, and have read the change feed.
     assert_eq!((all(&here), all(&there)), ([false; 4], [false; 4]));
     for (passed, expected) in [(999, false), (1, true), (1999, true), (1, false), (1000, false)] {
         pass_ms(&world, passed);
@@ -149,8 +150,10 @@ fn the_groups_of_a_token_bring_only_what_counts_now() {
     let world = World::new();
     let isolate = world.isolate();
     let secret = "0123456789abcdef0123456789abcdef";
-    let app = json!({ "name": "A", "algorithm": "HS256", "secret": secret, "claims": { "username": "sub", "groups": "groups" },
-        "groupMap": { "ops": 4 } });
+    let app = json!({
+        "name": "A", "algorithm": "HS256", "secret": secret,
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4 },
+    });
     assert_eq!(isolate.administer("POST", "/v1/token-apps", &app).status, 201);
     give(&isolate, "GROUP", 4, None, Some(2000));
     let claims =
@@ -158,7 +161,8 @@ fn the_groups_of_a_token_bring_only_what_counts_now() {
             .to_string();
     let token = crate::support::forge(r#"{"alg":"HS256","typ":"JWT"}"#, &claims, secret.as_bytes());
     let asked = || {
-        json_of(&isolate.get("/v1/check?service=7&permission=TEST", &format!("Bearer {token}")))["allowed"].clone()
+        let path = "/v1/check?service=7&permission=TEST";
+        json_of(&isolate.get(path, &format!("Bearer {token}")))["allowed"].clone()
     };
     assert_eq!(asked(), json!(true));
     pass_ms(&world, 1999);
@@ -173,7 +177,7 @@ fn more_changes_than_are_remembered_are_read_again() {
     let isolate = world.isolate();
     for group in 1..=30 {
         isolate.administer("PUT", &format!("/v1/groups/{group}/members/101"), &Value::Null);
-        // Every other hundred milliseconds somebody may.
+        // The permission holds in every other period of 100 ms.
         give(&isolate, "GROUP", group, Some(group * 200), Some(group * 200 + 100));
     }
     assert!(!allowed(&isolate, 101));
@@ -217,7 +221,9 @@ fn the_scheduled_event_removes_what_expired_with_its_audit_entry() {
     let told = |index: usize| {
         (events["items"][index]["target"].clone(), events["items"][index]["before"].clone())
     };
-    let before = json!({ "permissions": ["VIEW", "TEST"], "startsAt": START.0 + 500, "expiresAt": START.0 + 1001 });
+    let before = json!({
+        "permissions": ["VIEW", "TEST"], "startsAt": START.0 + 500, "expiresAt": START.0 + 1001,
+    });
     assert_eq!(told(0), (json!("7/GROUP/1"), before), "{events}");
     assert_eq!(
         told(1),
@@ -247,10 +253,11 @@ fn the_scheduled_event_removes_a_bounded_number_at_once() {
     let world = World::new();
     let isolate = world.isolate();
     let line = |user: i64| {
-        format!(
-            r#"{{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":{user},"permissions":[],"expiresAt":{}}}"#,
-            1_000_000_000_000 + user
-        )
+        let line = json!({
+            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": user,
+            "permissions": [], "expiresAt": 1_000_000_000_000_i64 + user,
+        });
+        line.to_string()
     };
     let lines: Vec<_> = (1..=300).map(line).collect();
     let import = Request::new("POST", "/v1/import").authorization(&admin()).body(&lines.join("\n"));
@@ -265,7 +272,7 @@ fn the_scheduled_event_removes_a_bounded_number_at_once() {
     );
 }
 
-/// In both dialects; what has not expired is there already.
+/// This holds in both dialects. A grant that has not expired exists already.
 #[test]
 fn a_grant_over_an_expired_one_replaces_it() {
     let world = World::new();
@@ -326,7 +333,7 @@ fn a_seed_dialect_shows_no_times_and_keeps_them() {
     assert_eq!(list["data"]["total"], 1, "listed until it is removed");
 }
 
-/// An import replaces what is there, but nothing gives the creator's grant an end.
+/// An import replaces a grant, but no line gives the creator's grant an end.
 #[test]
 fn the_grant_of_a_creator_never_ends() {
     let world = World::new();
@@ -336,16 +343,17 @@ fn the_grant_of_a_creator_never_ends() {
         "/v1/users",
         &json!({ "username": "bob", "password": "correct horse bob!", "type": "SYS_Reader" }),
     );
-    let import = |line: &str| {
-        let request = Request::new("POST", "/v1/import").authorization(&admin()).body(line);
-        assert_eq!(isolate.send(&request).status, 200);
+    let import = |more: &Value| {
+        let mut line = json!({
+            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 2,
+            "permissions": [],
+        });
+        line.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("one"));
+        let request = Request::new("POST", "/v1/import").authorization(&admin());
+        assert_eq!(isolate.send(&request.body(&line.to_string())).status, 200);
     };
-    import(
-        r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"creator":true}"#,
-    );
-    import(
-        r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"expiresAt":1000000000000}"#,
-    );
+    import(&json!({ "creator": true }));
+    import(&json!({ "expiresAt": 1_000_000_000_000_i64 }));
     assert!(allowed(&isolate, 2));
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     assert_eq!(

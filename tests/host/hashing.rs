@@ -1,4 +1,4 @@
-//! Passwords are hashed one at a time and in parts, so that nobody else waits for them.
+//! Passwords are hashed one at a time and in parts, so that other requests do not wait for a hash.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -108,7 +108,7 @@ fn of_many_calls_with_one_password_one_is_hashed() {
     assert_eq!(isolate.memory.hashes() - before, 1);
 }
 
-/// The platform drops a request whose client has left, or never goes on with it.
+/// The platform drops a request whose client has left, or never polls it again.
 #[test]
 fn a_hash_that_nobody_goes_on_with_holds_others_up_for_a_second_at_most() {
     let world = World::new();
@@ -156,7 +156,7 @@ fn a_password_that_is_set_waits_for_its_turn_as_well() {
     assert_eq!(statuses, [401, 201]);
 }
 
-/// What a request has read of D1 is not to be older than the bound when it is answered.
+/// Data that a request has read from D1 must not be older than the bound when it is answered.
 #[test]
 fn whoever_would_wait_for_too_long_is_told_to_come_again() {
     for (staleness_s, wanted) in [("2", 429), ("10", 200)] {
@@ -182,7 +182,8 @@ fn whoever_would_wait_for_too_long_is_told_to_come_again() {
     }
 }
 
-/// Whoever guesses many passwords at once must not learn from the refusals which one was right.
+/// A client that guesses many passwords at once must not learn from the refusals which one was
+/// right.
 #[test]
 fn beyond_the_limit_a_right_guess_is_answered_as_a_wrong_one() {
     let world = World::new();
@@ -209,7 +210,7 @@ fn beyond_the_limit_a_right_guess_is_answered_as_a_wrong_one() {
     assert!(statuses[11..].iter().all(|status| *status == 429), "{statuses:?}");
 }
 
-/// Polls until the request hashes a password.
+/// Polls until the request begins to hash a password.
 fn until_it_hashes(isolate: &Isolate<'_>, future: &mut LocalFuture<'_, Response>, hashes: u64) {
     let before = isolate.memory.hashes();
     while isolate.memory.hashes() < before + hashes {
@@ -217,8 +218,8 @@ fn until_it_hashes(isolate: &Isolate<'_>, future: &mut LocalFuture<'_, Response>
     }
 }
 
-/// Whoever has a stolen password must not keep it by a change that waits for its hash while an
-/// administrator resets it.
+/// An attacker with a stolen password changes it while an administrator resets it. The change waits
+/// for its hash, and must not undo the reset.
 #[test]
 fn a_reset_by_an_administrator_is_not_undone_by_a_change_that_waited_for_its_hash() {
     let world = World::new();
@@ -269,7 +270,7 @@ fn an_administrator_who_is_disabled_while_a_hash_waits_creates_nobody() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'mallory'"), 0);
 }
 
-/// A sign-in waits for its turn for seconds. What counts is the user as they are then.
+/// A sign-in may wait seconds for its turn. Afterwards, the user's current state decides.
 #[test]
 fn a_password_that_was_replaced_or_a_user_who_was_disabled_while_the_hash_waited_is_refused() {
     for (method, path, change, wanted) in [

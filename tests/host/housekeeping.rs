@@ -1,4 +1,4 @@
-//! The scheduled event: pruning, rotating the master key, the snapshot.
+//! The scheduled event: it prunes, rotates the master key and writes the snapshot.
 
 use postern::actions::housekeeping;
 use serde_json::json;
@@ -22,7 +22,7 @@ fn what_is_over_is_pruned_and_nothing_else() {
         ["sessions", "failed_sign_ins", "changes"]
             .map(|table| world.database.number(&format!("SELECT COUNT(*) FROM {table}")))
     };
-    // The entry of the migration is older than an hour.
+    // The migration's own entry of the feed is older than an hour, so the first event removes it.
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     let before = counts();
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");

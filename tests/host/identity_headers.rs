@@ -1,4 +1,5 @@
-//! What an origin is told about a caller in headers: all of them always, and none too long.
+//! The identity headers that an origin gets: each of them on every request, and none above its
+//! limit.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::api::http::message::Forward;
@@ -28,7 +29,7 @@ fn gateway(world: &World) -> Isolate<'_> {
     ])
 }
 
-/// A user with these roles, and what shows that it is they.
+/// Creates a user with these roles. Returns their credential.
 fn user(isolate: &Isolate<'_>, username: &str, roles: &[String]) -> String {
     let app =
         json!({ "name": username, "token_name": username, "secret": username, "initroles": roles });
@@ -48,7 +49,7 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The headers of the same name that the gateway and forward-auth tell of a caller.
+/// The identity headers; those of the gateway and of forward-auth must be the same.
 fn told(isolate: &Isolate<'_>, credential: &str) -> Vec<(String, String)> {
     let forward = passed(isolate, &Request::new("GET", "/x").authorization(credential));
     let answer =
@@ -113,7 +114,7 @@ fn a_public_path_names_nobody() {
 fn roles_that_are_too_long_together_are_left_out_and_it_is_said() {
     let world = World::new();
     let isolate = gateway(&world);
-    // With the commas, 40 roles of 101 bytes and one of 16 are 4,096 bytes in all.
+    // With the commas, 40 roles of 101 bytes and one of 16 bytes take 4,096 bytes.
     let mut roles: Vec<_> = (0..40).map(|number| format!("{number:0>101}")).collect();
     roles.push("y".repeat(16));
     let longest = roles.join(",");
@@ -131,7 +132,7 @@ fn roles_that_are_too_long_together_are_left_out_and_it_is_said() {
         (Some(""), Some("1"))
     );
 
-    // What counts is what is sent: a letter outside ASCII takes six bytes.
+    // The limit is about the encoded bytes: a letter outside ASCII takes six of them.
     let encoded: Vec<_> = (0..30).map(|number| format!("{number}{}", "ä".repeat(30))).collect();
     let headers = told(&isolate, &user(&isolate, "encoded", &encoded));
     assert_eq!(
@@ -154,7 +155,10 @@ fn the_assertion_leaves_out_long_roles_too() {
     let roles: Vec<_> = map.keys().cloned().collect();
     let fieldmap =
         json!({ "username": "loginname", "name": "name", "email": "email", "roles": "roles" });
-    isolate.register(&json!({ "name": "many", "token_name": "many", "secret": "many", "fieldmap": fieldmap, "role_map": map }));
+    isolate.register(&json!({
+        "name": "many", "token_name": "many", "secret": "many", "fieldmap": fieldmap,
+        "role_map": map,
+    }));
     let mut claims = isolate.claims("many");
     claims.extend([
         ("roles".to_owned(), json!(roles)),

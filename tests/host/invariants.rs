@@ -1,16 +1,16 @@
-//! The page of invariants names tests. Each of them exists.
+//! Each test that the page of invariants names exists.
 
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/design/invariants.md";
 
-/// The names between backticks that are tests or transcripts. A name may be broken over no line.
+/// The names between backticks that are tests or transcripts. A name must be on one line.
 fn named(page: &str) -> Vec<&str> {
     let is_test = |text: &&str| text.contains("::") || text.starts_with("tests/");
     page.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_test).collect()
 }
 
-/// The file of a module of these tests, such as `identities::users`, or a path as it is.
+/// The file of a test module, such as `identities::users`; a path stays as it is.
 fn file(module: &str) -> PathBuf {
     if module.contains('/') {
         return PathBuf::from(module);
@@ -42,7 +42,7 @@ fn every_test_that_the_page_of_invariants_names_exists() {
     assert!(missing.is_empty(), "{PAGE} names tests that are not there: {missing:#?}");
 }
 
-/// A line without a test would be a claim that nothing holds.
+/// An invariant without a test would be a claim that nothing checks.
 #[test]
 fn every_invariant_names_a_test() {
     let page = std::fs::read_to_string(PAGE).expect(PAGE);

@@ -1,5 +1,5 @@
-//! Public keys as they are registered: which are taken, which are refused and in which words, and
-//! how they are read.
+//! Registration of public keys: which are accepted, which are refused with which message, and how
+//! they are read.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::algorithm::{Algorithm, Curve};
@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::support::signatures::Issuer;
 use crate::support::{Isolate, World, json_of};
 
-/// Registers the app ERP; the answer's status and message.
+/// Registers the app ERP. Returns the answer's status and message.
 pub fn try_register(isolate: &Isolate<'_>, algorithm: Algorithm, secret: &str) -> (u16, String) {
     let body = json!({
-        "name": "ERP", "secret": secret, "expire": 86400, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        "name": "ERP", "secret": secret, "expire": 86400,
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         "algorithm": algorithm.name(), "enable": "1", "inituser": "1", "initroles": [],
     });
     let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);
@@ -57,8 +58,10 @@ fn keys_that_are_none_for_the_algorithm_are_refused_at_registration() {
     let [rsa, p256, p384, ed] = [Rs256, Es256, Es384, EdDsa].map(Issuer::of);
     let jwk = |issuer: &Issuer, more: Value| issuer.jwk(&more).to_string();
     let short = rsa_pem(1024);
-    let off_curve =
-        Issuer::of(Es256).jwk(&json!({ "x": Base64UrlUnpadded::encode_string(&[1; 32]), "y": Base64UrlUnpadded::encode_string(&[1; 32]) }));
+    let off_curve = Issuer::of(Es256).jwk(&json!({
+        "x": Base64UrlUnpadded::encode_string(&[1; 32]),
+        "y": Base64UrlUnpadded::encode_string(&[1; 32]),
+    }));
     let private = |kind: &str| format!("-----BEGIN {kind}-----\nMC4CAQA=\n-----END {kind}-----");
     let cases: Vec<(Algorithm, String, &str)> = vec![
         (Rs256, short, "must be an RSA key of at least 2048 bits (RFC 7518, 3.3), not 1024"),
@@ -141,7 +144,7 @@ fn keys_that_are_none_for_the_algorithm_are_refused_at_registration() {
     assert_eq!(json_of(&list)["data"], json!([]), "nothing of it was registered");
 }
 
-/// An odd number of so many bits, as the modulus of a key that nobody has.
+/// An odd number with `bits` bits, as a modulus. Nobody has the private key.
 fn rsa_pem(bits: usize) -> String {
     let wrap = |tag: u8, content: &[u8]| {
         let length = u16::try_from(content.len()).expect("a length").to_be_bytes();
@@ -189,13 +192,17 @@ fn short_public_keys_are_not_short_secrets() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_key_or_none_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+    fn any_bytes_are_a_key_or_none_without_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..120),
+    ) {
         let _ = PublicKey::from_spki(&bytes);
     }
 
-    /// What is read is written as the same bytes: no key has two forms.
+    /// A key that was read is written as the same bytes, so no key has two forms.
     #[test]
-    fn a_changed_key_is_refused_or_another_key(index in any::<prop::sample::Index>(), change in 1..=255_u8, kind in 0..3_usize) {
+    fn a_changed_key_is_refused_or_another_key(
+        index in any::<prop::sample::Index>(), change in 1..=255_u8, kind in 0..3_usize,
+    ) {
         let mut spki = match kind {
             0 => PublicKey::rsa(&[0xff; 256], &[1, 0, 1]),
             1 => PublicKey::ec(Curve::P256, &[7; 32], &[8; 32]),
@@ -214,7 +221,9 @@ proptest! {
     }
 
     #[test]
-    fn numbers_out_of_range_are_no_rsa_key(exponent in proptest::collection::vec(any::<u8>(), 0..8), zeros in 0..4_usize) {
+    fn numbers_out_of_range_are_no_rsa_key(
+        exponent in proptest::collection::vec(any::<u8>(), 0..8), zeros in 0..4_usize,
+    ) {
         let number = exponent.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         let right = number > 1 && number % 2 == 1 && number < 1 << 33;
         let padded = [vec![0; zeros], exponent].concat();

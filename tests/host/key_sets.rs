@@ -27,7 +27,7 @@ fn issuer() -> Issuer {
     Issuer::of(Algorithm::EdDsa)
 }
 
-/// A token of ten minutes from now, naming its key.
+/// A token that is valid for ten minutes and names its key.
 fn token(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) -> String {
     issuer.token(Algorithm::EdDsa, &json!({ "kid": id }), &Value::Object(isolate.claims("alice")))
 }
@@ -63,7 +63,7 @@ fn an_issuer_is_asked_once_for_as_long_as_it_says_within_limits() {
         let ours = issuer();
         publish(&world, &[(&ours, "1")], cache_control);
         assert_eq!(asked(&world, || register(&isolate)), 1, "to say what was found");
-        // The user, at first sight.
+        // Creates the user at their first sign-in.
         accepted(&isolate, &ours, "1");
         let cold = world.isolate();
         let before = world.database.batches.get();
@@ -95,7 +95,8 @@ fn a_key_that_is_withdrawn_is_dead_when_the_set_is_read_again() {
     refused(&isolate, &new, "2");
 }
 
-/// A key that the issuer did not have a moment ago may be new.
+/// A token with an unknown key is answered with 503, because the issuer may have a new key. Returns
+/// `Retry-After`.
 fn later(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) -> i64 {
     let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, issuer, id)));
     let detail = "the token names a key that its issuer did not have a moment ago; try again";
@@ -118,11 +119,11 @@ fn an_unknown_kid_asks_again_at_most_every_10_seconds_and_is_unknown_only_until_
     let isolate = world.isolate();
     let [old, new] = [(); 2].map(|()| issuer());
     publish(&world, &[(&old, "1")], Some("max-age=3600"));
-    // By another isolate: the one that registers an app fetches its keys.
+    // Another isolate registers the app, because the one that registers it fetches its keys.
     register(&world.isolate());
     accepted(&isolate, &old, "1");
     publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));
-    // Just read: whoever invents names of keys makes nobody ask.
+    // The set was just read, so tokens with invented key names cause no fetch.
     assert_eq!(
         asked(&world, || (0..10)
             .for_each(|id| assert_eq!(later(&isolate, &new, &format!("x{id}")), 10))),
@@ -143,10 +144,10 @@ fn an_unknown_kid_asks_again_at_most_every_10_seconds_and_is_unknown_only_until_
     // The issuer was asked after this token came, and does not have its key.
     assert_eq!(asked(&world, || refused(&isolate, &new, "3")), 1);
     assert_eq!(asked(&world, || (0..10).for_each(|_| assert!(later(&isolate, &new, "3") > 0))), 0);
-    // A name that the set has never does.
+    // A key name that is in the set never causes a fetch.
     world.pass(60);
     assert_eq!(asked(&world, || refused(&isolate, &new, "1")), 0);
-    // Nor does the name of the app, which chooses the app.
+    // The app's name as `kid` chooses the app, and causes no fetch either.
     assert_eq!(asked(&world, || accepted(&isolate, &new, "ERP")), 0);
 }
 
@@ -220,7 +221,7 @@ fn the_last_good_set_serves_for_a_day_while_the_issuer_does_not_answer() {
 }
 
 #[test]
-fn what_is_no_set_counts_as_no_answer() {
+fn an_answer_that_is_no_key_set_is_a_failure() {
     let world = World::new();
     let isolate = world.isolate();
     let ours = issuer();
@@ -243,11 +244,12 @@ fn private_and_unusable_keys_of_a_set_are_skipped() {
     let isolate = world.isolate();
     let [ours, private] = [(); 2].map(|()| issuer());
     let keys = json!({ "keys": [
-        null, { "kty": "future" }, private.jwk(&json!({ "kid": "p", "d": "AQ" })), { "kty": "oct", "k": "AQ", "kid": "1" },
+        null, { "kty": "future" }, private.jwk(&json!({ "kid": "p", "d": "AQ" })),
+        { "kty": "oct", "k": "AQ", "kid": "1" },
         ours.jwk(&json!({ "kid": "1", "x5c": ["not looked at"] })),
     ] });
     world.issuers.publish(URL, &keys.to_string(), None);
-    // By another isolate: the one that registers an app fetches its keys.
+    // Another isolate registers the app, because the one that registers it fetches its keys.
     register(&world.isolate());
     accepted(&isolate, &ours, "1");
     assert_eq!(later(&isolate, &private, "p"), 10);
@@ -287,7 +289,7 @@ fn one_token_makes_at_most_eight_issuers_be_asked() {
         let keys =
             if number == 9 { vec![ours.jwk(&json!({}))] } else { vec![issuer().jwk(&json!({}))] };
         world.issuers.publish(&url, &json!({ "keys": keys }).to_string(), None);
-        // By another isolate: the one that registers an app fetches its keys.
+        // Another isolate registers the app, because the one that registers it fetches its keys.
         world.isolate().register(
             &json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": url }),
         );
@@ -333,13 +335,13 @@ fn the_url_is_the_apps_and_is_listed() {
     assert_eq!(isolate.verify(&forged), (401, "bad_signature".to_owned()));
     let list = isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
     assert_eq!(json_of(&list)["data"][0]["secret"], URL);
-    // Another URL is another issuer, at once.
+    // With another URL, the keys of the first one are not used any more, at once.
     isolate.register(&json!({ "algorithm": "EdDSA", "secret": "https://evil.test/" }));
     refused(&isolate, &ours, "1");
     accepted(&isolate, &theirs, "1");
 }
 
-/// Those that come while one request fetches the set wait for it.
+/// Tokens that arrive while one request fetches the set wait for it.
 #[test]
 fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     let world = World::new();
@@ -351,7 +353,7 @@ fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     publish(&world, &[(&new, "2")], Some("max-age=3600"));
     world.issuers.delay.set(Millis(300));
     world.pass(30);
-    // The feed, first: only the keys are to be fetched in what follows.
+    // Reads the change feed first, so that what follows fetches only the keys.
     accepted(&isolate, &old, "1");
     let tokens: Vec<_> =
         (0..8)
@@ -366,7 +368,7 @@ fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     assert_eq!(later(&isolate, &old, "1"), 10);
 }
 
-/// The statuses of tokens that come at once.
+/// The statuses of tokens that arrive at the same time.
 fn at_once(isolate: &Isolate<'_>, tokens: &[String]) -> Vec<u16> {
     let request = |token: &String| {
         Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"))
@@ -379,7 +381,8 @@ fn at_once(isolate: &Isolate<'_>, tokens: &[String]) -> Vec<u16> {
     all_at_once(answers).iter().map(|answer| answer.status).collect()
 }
 
-/// A world in which nothing is known of an issuer that answers after so long; and a token of it.
+/// A world with an issuer whose keys are not known yet and that answers after `delay`. Also returns
+/// one of its tokens.
 fn cold(delay: Millis) -> (World, String) {
     let world = World::new();
     let isolate = world.isolate();
@@ -418,7 +421,7 @@ fn nobody_waits_longer_than_an_issuer_may_take() {
     assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 1);
 }
 
-/// The runtime ends what a request began when its client is gone for long enough.
+/// When a client has been gone for long enough, the runtime ends what its request began.
 #[test]
 fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
     let (world, token) = cold(Millis(300));
@@ -446,7 +449,7 @@ fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
 }
 
 #[test]
-fn whoever_begins_a_fetch_need_not_live_to_see_its_end() {
+fn a_fetch_ends_also_if_its_request_was_dropped() {
     let (world, token) = cold(Millis(300));
     let isolate = world.isolate();
     let request =

@@ -1,6 +1,6 @@
-//! The architecture, read off the sources: which room may name which, which words stay where, and
-//! that no files go in circles. The compiler keeps one more rule: `edge` alone is compiled for
-//! wasm.
+//! Checks the architecture in the sources: which room may name which, where some words may be used,
+//! and that no files import each other in a circle. The compiler checks one more rule: only `edge`
+//! is compiled for wasm.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use postern::domain::config::variables::{VARIABLES, ValueKind};
 
 use crate::sources::{ROOT, Source, circles, graph, sources};
 
-/// Each room of `src`, and the rooms that its files may name. A room that is not listed may not be
-/// named.
+/// Each room of `src`, and the rooms that its files may name. No file may name a room that is not
+/// listed.
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &["domain", "error"]),
     ("error", &["domain"]),
@@ -24,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("edge", &["actions", "api", "context", "domain", "edge", "error", "memory", "ports"]),
 ];
 
-/// A word, and the places that may name it.
+/// A word, and the places that may use it.
 const WORDS: &[(&str, &[&str])] = &[
     ("worker::", &["src/edge/"]),
     ("wasm_bindgen", &["src/edge/"]),
@@ -50,7 +50,7 @@ fn is_in(path: &Path, places: &[&str]) -> bool {
     places.iter().any(|place| path.to_string_lossy().starts_with(place))
 }
 
-/// The folder of `src`, or the file, that a file belongs to.
+/// The room of a file: its folder below `src`, or the file itself.
 fn room(path: &Path) -> String {
     let first =
         path.strip_prefix("src").ok().and_then(|path| path.iter().next()).expect("a source");
@@ -140,12 +140,12 @@ fn words_stay_where_they_belong() {
 }
 
 #[test]
-fn no_files_go_in_circles() {
+fn no_files_name_each_other_in_a_circle() {
     let circles = circles(&graph());
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// Tests of the tests: the rules see what they are to see.
+/// Tests that the rules of this file find what they look for.
 #[test]
 fn the_rules_name_things_that_exist() {
     let sources = sources();
@@ -154,7 +154,7 @@ fn the_rules_name_things_that_exist() {
         assert!(all.contains(word), "nothing names {word:?}");
         assert!(places.iter().all(|place| Path::new(place).exists()), "{places:?}");
     }
-    // Each permission is used, so that the table claims no more than there is.
+    // Each permission is used, so the table allows no more than is needed.
     for (name, may_name) in ROOMS {
         let files = sources.iter().filter(|source| room(&source.path) == *name);
         let named: BTreeSet<_> =

@@ -1,5 +1,5 @@
-//! Everything that can be tested without the platform: the real `api::handle` on SQLite with the
-//! real migrations.
+//! Everything that can be tested without the platform. The tests call the real `api::handle` on
+//! SQLite with the real migrations.
 
 #![expect(
     clippy::expect_used,

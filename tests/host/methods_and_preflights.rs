@@ -1,5 +1,5 @@
-//! Which methods pass the gateway, and what becomes of a browser's question whether a page may
-//! call.
+//! Methods that pass the gateway, and preflight requests, by which a browser asks whether a page
+//! may call.
 
 use postern::api::http::message::Forward;
 use postern::domain::method;
@@ -31,7 +31,7 @@ fn names(forward: &Forward) -> Vec<&str> {
     forward.headers.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// As a browser asks: with the page's origin, and without a credential.
+/// A preflight as a browser sends it: with the page's origin, and without a credential.
 fn preflight(path: &str, method: &str) -> Request {
     Request::new("OPTIONS", path)
         .header("origin", "https://app.example.com")
@@ -257,7 +257,8 @@ fn every_answer_that_depends_on_the_pages_origin_says_so() {
 #[test]
 fn a_preflight_for_what_is_denied_to_everybody_is_refused() {
     let world = World::new();
-    let rules = r#"[{"path":"/gone","deny":true},{"path":"/some","deny":true,"roles":["guest"]},{"path":"/some","roles":["staff"]}]"#;
+    let rules = r#"[{"path":"/gone","deny":true},
+        {"path":"/some","deny":true,"roles":["guest"]},{"path":"/some","roles":["staff"]}]"#;
     let isolate = gateway(&world, &[("ORIGIN_RULES", rules)]);
     for path in ["/gone", "/gone/a", "/Gone", "/x/..%2fgone"] {
         assert_eq!(isolate.send(&preflight(path, "PUT")).status, 403, "{path}");

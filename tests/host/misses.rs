@@ -1,4 +1,4 @@
-//! What an isolate reads whose memory is fresh, and does not know what it is asked about.
+//! What an isolate with fresh memory reads for a name that it does not know.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn a_miss_in_a_fresh_isolate_takes_in_the_apps_that_changed_meanwhile() {
     assert_eq!(writer.verify(&writer.token("carol")).0, 200);
     assert_eq!(reader.verify(&reader.token("alice")).0, 200);
     let old = reader.token("alice");
-    // Nothing but a user is missed here, and the reading brings the new secret along.
+    // Only the user is unknown here, and the same reading brings the new secret.
     writer.register(&json!({ "secret": "rotated" }));
     assert_eq!(
         reader.verify(&reader.token("bob")).0,
@@ -33,7 +33,7 @@ fn a_miss_in_a_fresh_isolate_takes_in_the_apps_that_changed_meanwhile() {
     let before = world.database.batches.get();
     assert_eq!(reader.verify(&new).0, 200);
     assert_eq!(world.database.batches.get(), before, "the app was read, not only forgotten");
-    // Where no app changed, a miss is one round trip.
+    // If no app has changed, a miss is one round trip.
     writer.administer("POST", "/v1/groups", &json!({ "id": 5, "name": "Group" }));
     let before = world.database.batches.get();
     assert_eq!(reader.verify(&signed("carol")).0, 200);

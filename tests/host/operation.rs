@@ -1,4 +1,4 @@
-//! What operators are told when something is wrong: `/health`, and answers that name the cause.
+//! What operators learn when something is wrong: `/health`, and answers that name the cause.
 
 use postern::actions::housekeeping;
 use postern::api::dialects::DIALECTS;
@@ -17,7 +17,8 @@ fn health(isolate: &Isolate<'_>, authorization: &str) -> (u16, Value) {
     (response.status, body)
 }
 
-/// What is wrong, as somebody is told who shows that credential; some seconds after the last time.
+/// What `/health` says to a caller with this credential. Time passes first, because answers are
+/// cached for seconds.
 fn causes(isolate: &Isolate<'_>, authorization: &str) -> (u16, Value, Value) {
     isolate.world.pass(4);
     let (code, body) = health(isolate, authorization);
@@ -63,7 +64,10 @@ fn a_schema_that_lacks_the_newest_migration_is_degraded() {
     let kind = ["INDEX", "TRIGGER"]
         .into_iter()
         .find(|kind| newest.contains(&format!("CREATE {kind} {NEWEST_OBJECT} ")));
-    let kind = kind.expect("NEWEST_OBJECT in src/store/health.rs must be an index or a trigger that the newest migration creates");
+    let kind = kind.expect(
+        "NEWEST_OBJECT in src/store/health.rs must be an index or a trigger \
+        that the newest migration creates",
+    );
     world.database.execute(&format!("DROP {kind} {NEWEST_OBJECT}"));
     assert_eq!(
         causes(&isolate, ""),
@@ -90,7 +94,12 @@ fn a_wrong_master_key_is_told_and_only_administrators_hear_names() {
         causes(&wrong, ""),
         (503, json!("down"), json!([{ "kind": "secret_unopened", "count": 2 }]))
     );
-    let named = json!([{ "kind": "secret_unopened", "count": 2, "names": ["secret of token app CRM", "secret of token app ERP"] }]);
+    let named = json!([
+        {
+            "kind": "secret_unopened", "count": 2,
+            "names": ["secret of token app CRM", "secret of token app ERP"],
+        },
+    ]);
     assert_eq!(causes(&wrong, &admin()).2, named);
     wrong.register(&json!({ "name": "CRM" }));
     assert_eq!(
@@ -110,16 +119,17 @@ fn a_wrong_master_key_is_told_and_only_administrators_hear_names() {
     );
 }
 
-/// A hundred values that no key opens used to be looked at again and again.
+/// A fixed defect: the event looked at the same hundred values that no key opens, again and again.
 #[test]
 fn values_that_no_key_opens_hide_none_that_the_previous_one_does() {
     let world = World::new();
     let old = world.isolate();
     old.register(&json!({ "name": "Z" }));
-    let damaged =
-        "INSERT INTO token_apps SELECT 'App ' || n, token_name, 'v1.x', KEY, expire_s, claim_username, claim_name, claim_email, algorithm,
-        0, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy FROM token_apps,
-        (WITH RECURSIVE c (n) AS (SELECT FIRST UNION ALL SELECT n + 1 FROM c WHERE n < FIRST + 149) SELECT n FROM c) WHERE name = 'Z'";
+    let damaged = "INSERT INTO token_apps SELECT 'App ' || n, token_name, 'v1.x', KEY, expire_s, \
+        claim_username, claim_name, claim_email, algorithm, 0, creates_users, initial_roles, \
+        initial_password, creator_id, created_at, modified_at, policy FROM token_apps, \
+        (WITH RECURSIVE c (n) AS (SELECT FIRST UNION ALL SELECT n + 1 FROM c \
+        WHERE n < FIRST + 149) SELECT n FROM c) WHERE name = 'Z'";
     world.database.execute(&damaged.replace("KEY", "'00000000'").replace("FIRST", "1000"));
     world.database.execute(&damaged.replace("KEY", "secret_key_id").replace("FIRST", "2000"));
     let between =
@@ -197,7 +207,8 @@ fn old_events_are_deleted_a_thousand_at_a_time() {
     isolate.register(&json!({}));
     let day = 24 * 60 * 60;
     let insert = "INSERT INTO audit_events (at, actor, action, target, request_id)
-        WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500) SELECT 1, 'x', 'y', 'z', '' FROM c";
+        WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500)
+        SELECT 1, 'x', 'y', 'z', '' FROM c";
     world.database.execute(insert);
     let count =
         |of: &str| world.database.number(&format!("SELECT COUNT(*) FROM audit_events WHERE {of}"));
@@ -217,10 +228,13 @@ fn a_short_initial_password_is_taken_with_a_warning() {
     let isolate = world.isolate();
     let register = |password: &str| {
         let body = json!({
-            "name": "ERP", "secret": "a secret of more than 32 bytes, for once", "expire": 60, "algorithm": "HS256", "enable": "1", "inituser": "1",
-            "fieldmap": { "username": "u", "name": "n", "email": "e" }, "initroles": [], "initpwd": password,
+            "name": "ERP", "secret": "a secret of more than 32 bytes, for once", "expire": 60,
+            "algorithm": "HS256", "enable": "1", "inituser": "1",
+            "fieldmap": { "username": "u", "name": "n", "email": "e" }, "initroles": [],
+            "initpwd": password,
         });
-        json_of(&isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body))["warnings"].clone()
+        let path = "/plugin/datafor-modeler/api/token/update";
+        json_of(&isolate.administer("POST", path, &body))["warnings"].clone()
     };
     let warning = "the initial password has fewer than 12 characters, and every new user has it";
     assert_eq!(register("elevenchars"), json!([warning]));

@@ -1,6 +1,7 @@
-//! The rules of permissions, naively, over plain lists; and the real path against them.
+//! A naive implementation of the permission rules over plain lists, and a comparison with the real
+//! one.
 //!
-//! `CHECKS` sets how many checks are compared (100,000 unless it is set), `SEED` where the random
+//! `CHECKS` sets how many checks are compared (default 100,000). `SEED` sets where the random
 //! numbers begin.
 
 mod searches;
@@ -33,7 +34,7 @@ impl Grant {
     }
 }
 
-/// Everything that a check depends on, as lists.
+/// Everything that a check depends on.
 #[derive(Default)]
 struct Oracle {
     users: Vec<(i64, bool, bool)>,
@@ -47,7 +48,7 @@ struct Oracle {
 }
 
 impl Oracle {
-    /// Whether a user may do something with a service.
+    /// Decides whether a user has a permission on a service.
     fn allows(&self, user: i64, service: i64, permission: &str) -> bool {
         let (_, is_administrator, enabled) =
             *self.users.iter().find(|(id, ..)| *id == user).expect("a user");
@@ -65,7 +66,7 @@ impl Oracle {
                 .any(|object| self.grants_to(service, *object).contains(&permission))
     }
 
-    /// Whom a grant must be given to so that it reaches the user.
+    /// The users, groups and departments whose grants reach the user.
     fn reach(&self, user: i64) -> Vec<(&'static str, i64)> {
         let mut reached = vec![("USER", user)];
         for (_, kind, id) in self.members.iter().filter(|(member, ..)| *member == user) {
@@ -98,7 +99,7 @@ impl Oracle {
     }
 }
 
-/// Numbers that look random and can be had again (xorshift64*).
+/// Pseudo-random numbers that can be repeated (xorshift64*).
 pub struct Dice(u64);
 
 impl Dice {
@@ -127,7 +128,7 @@ impl Dice {
     }
 }
 
-/// One directory, one oracle, and the isolates that must agree.
+/// One directory, its oracle, and the isolates that must agree with it.
 struct Game<'a> {
     oracle: Oracle,
     dice: Dice,
@@ -143,7 +144,7 @@ impl Game<'_> {
         json_of(&response)
     }
 
-    /// Makes users, departments, groups and services.
+    /// Creates users, departments, groups and services.
     fn set_up(&mut self) {
         for number in 0..12 {
             let is_administrator = number == 0;
@@ -167,7 +168,7 @@ impl Game<'_> {
         self.services = vec![1, 2, 3, 4, 9_007_199_254_740_993, -5];
     }
 
-    /// Changes something, here and in the oracle.
+    /// Makes a random change in the database and in the oracle.
     fn write(&mut self) {
         match self.dice.roll(60) {
             59 => self.tidy(),
@@ -195,7 +196,7 @@ impl Game<'_> {
         }
     }
 
-    /// Nearly half of them for a time, of which some moments come soon and some late.
+    /// Adds a grant. Nearly half of them have a beginning or an end, some soon and some late.
     fn add_grant(&mut self) {
         let (service, object, permissions) =
             (self.dice.pick(&self.services), self.object(), self.dice.some());
@@ -210,7 +211,9 @@ impl Game<'_> {
             .iter()
             .position(|grant| grant.service == service && grant.object == object);
         let is_there = known.is_some_and(|index| !self.oracle.grants[index].is_over(now));
-        let mut body = json!({ "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions });
+        let mut body = json!({
+            "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions,
+        });
         let answer = if starts_at.is_none() && expires_at.is_none() {
             let path = format!("/api/v1/services/{service}/auth");
             self.send("POST", &path, &body, if is_there { 409 } else { 200 })["data"].clone()
@@ -251,14 +254,14 @@ impl Game<'_> {
         self.send("DELETE", &format!("/api/v1/services/auth/{}", grant.id), &Value::Null, 200);
     }
 
-    /// The scheduled event removes what is over.
+    /// The scheduled event removes expired grants.
     fn tidy(&mut self) {
         block_on(housekeeping::run(&self.writer.cx())).expect("the scheduled event");
         let now = self.oracle.now;
         self.oracle.grants.retain(|grant| !grant.is_over(now));
     }
 
-    /// Time passes; both isolates have in memory what they were asked before.
+    /// Lets time pass. Both isolates keep in memory what they were asked before.
     fn pass(&mut self, world: &World, ms: i64) {
         world.now.set(Millis(world.now.get().0 + ms));
         self.oracle.now = world.now.get().0;
@@ -323,8 +326,8 @@ impl Game<'_> {
         }
     }
 
-    /// Asks for ten explanations, and compares what they say with the rules: who may, by which
-    /// grants, and which way these reach the user.
+    /// Asks for ten explanations and compares them with the rules: the decision, the grants, and
+    /// how these reach the user.
     fn explain(&mut self) -> usize {
         let mut mismatches = 0;
         for _ in 0..10 {
@@ -332,7 +335,9 @@ impl Game<'_> {
             let (user, is_administrator, enabled) = self.oracle.users[index];
             let (service, permission) =
                 (self.dice.pick(&self.services), self.dice.pick(&PERMISSIONS));
-            let question = json!({ "username": format!("user {index}"), "service": service, "permission": permission });
+            let question = json!({
+                "username": format!("user {index}"), "service": service, "permission": permission,
+            });
             let told = self.send("POST", "/v1/explain", &question, 200);
             let allows = self.oracle.allows(user, service, permission);
             let mut agrees = told["verdict"] == if allows { "accepted" } else { "refused" };
@@ -367,7 +372,7 @@ impl Game<'_> {
         mismatches
     }
 
-    /// The grants that give somebody a permission now, by ascending id.
+    /// The ids of the grants that give the permission now, in ascending order.
     fn giving(&self, user: i64, service: i64, permission: &str) -> Vec<i64> {
         let reached = self.oracle.reach(user);
         let gives = |grant: &&Grant| {
@@ -382,8 +387,8 @@ impl Game<'_> {
         ids
     }
 
-    /// Whether the path of an explained grant leads from a department of the user up to the one
-    /// that it is given to.
+    /// Checks that the path of an explained grant leads from a department of the user up to the
+    /// department that has the grant.
     fn is_way(&self, user: i64, grant: &Value) -> bool {
         let path: Vec<_> = grant["path"]
             .as_array()
@@ -400,8 +405,8 @@ impl Game<'_> {
         begins && climbs && path.last().copied() == grant["authObjectId"].as_i64()
     }
 
-    /// Asks 100 questions, some of them twice, and compares the answers. Answers how many
-    /// mismatched.
+    /// Asks 100 questions, some of them twice, and returns how many answers differ from the
+    /// oracle's.
     fn check(&mut self, at_writer: bool) -> usize {
         let mut questions: Vec<(i64, i64, &str)> = Vec::new();
         for _ in 0..100 {
@@ -416,7 +421,11 @@ impl Game<'_> {
         }
         let checks: Vec<_> = questions
             .iter()
-            .map(|(user, service, permission)| json!({ "user": user, "service": service, "permission": permission }))
+            .map(|(user, service, permission)| {
+                json!({
+                    "user": user, "service": service, "permission": permission,
+                })
+            })
             .collect();
         let isolate = if at_writer { &self.writer } else { &self.reader };
         let request = Request::new("POST", "/v1/check/batch")
@@ -458,13 +467,13 @@ fn the_real_path_agrees_with_the_oracle() {
         for _ in 0..game.dice.roll(4) {
             game.write();
         }
-        // At once where it was written, and ten seconds later elsewhere, from memory and from the
-        // database.
+        // A change is in force at once in the isolate that wrote it, and ten seconds later
+        // elsewhere, from memory and from the database.
         mismatches += game.check(true);
         mismatches += game.explain();
         game.pass(&world, 11_000);
         mismatches += game.check(false);
-        // Grants begin and end meanwhile, in memory that is fresh.
+        // Grants begin and end meanwhile, while memory is fresh.
         let moment = i64::try_from(game.dice.roll(4_000)).expect("a number");
         game.pass(&world, moment);
         mismatches += game.check(false);

@@ -1,4 +1,4 @@
-//! What an origin says of its own URLs, told as clients know them.
+//! URLs and cookies of an origin, rewritten for its clients.
 
 use postern::api::http::origin_urls::{public_cookie, public_location};
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn a_default_port_may_be_there_or_not() {
 }
 
 #[test]
-fn below_a_path_of_the_origin_both_forms_are_told() {
+fn below_a_path_of_the_origin_both_forms_are_rewritten() {
     let below = "https://app.internal/base/app";
     for (said, told) in [
         ("https://app.internal/base/app/login", "/login"),
@@ -110,11 +110,16 @@ proptest! {
     #[test]
     fn no_location_that_is_told_leads_to_another_host(
         origin in prop_oneof![Just("http://a:8080"), Just("https://a"), Just("http://a/base")],
-        begin in prop_oneof![Just(""), Just("/base"), Just("http://a:8080"), Just("https://a"), Just("http://a/base"), Just("//a")],
+        begin in prop_oneof![
+            Just(""), Just("/base"), Just("http://a:8080"), Just("https://a"),
+            Just("http://a/base"), Just("//a"),
+        ],
         rest in "[/\\\\?#@:. a-c\t\n]{0,8}",
     ) {
         if let Some(told) = public_location(&format!("{begin}{rest}"), origin) {
-            prop_assert!(told.starts_with('/') && !told.starts_with("//") && !told.starts_with("/\\"), "{told}");
+            let is_local =
+                told.starts_with('/') && !told.starts_with("//") && !told.starts_with("/\\");
+            prop_assert!(is_local, "{told}");
             prop_assert!(!told.contains(['\t', '\n']), "{told}");
         }
     }

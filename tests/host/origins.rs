@@ -1,4 +1,4 @@
-//! Several applications behind one gateway: to which of them a request goes.
+//! Several applications behind one gateway: which of them gets a request.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::domain::origin::{Origins, read_origins};
@@ -9,7 +9,7 @@ use crate::path_spellings::{MODELS, spellings};
 use crate::support::{Isolate, Request, World, admin, json_of};
 
 const SPELLINGS: usize = 100_000;
-/// The status of a host test for what went on.
+/// The status of the tests' answer to a request that went on.
 const PASSED: u16 = 299;
 
 fn gateway<'a>(world: &'a World, origins: &Value, rest: Option<&str>) -> Isolate<'a> {
@@ -32,7 +32,7 @@ fn three() -> Value {
     ])
 }
 
-/// The URL at which a request arrives, and for how long it may take.
+/// The URL at which the application gets the request, and its timeout.
 fn arrival(isolate: &Isolate<'_>, url: &str) -> (String, i64) {
     let response = isolate.send(&Request::new("GET", url).authorization(&admin()));
     assert_eq!(response.status, PASSED, "{url}: {}", response.body);
@@ -118,7 +118,7 @@ fn a_path_that_two_applications_may_read_as_their_own_is_refused() {
     assert!(response.body.contains("more than one application of ORIGINS"), "{}", response.body);
 }
 
-/// Whatever an application with a `path` gets is below it, by the readings of real servers.
+/// An application with a `path` gets only requests below it, as real servers read the path.
 #[test]
 fn no_spelling_brings_an_application_a_path_of_another() {
     let list = read_origins(&[json!({ "path": "/base/reports", "url": "http://reports.test" })])
@@ -180,7 +180,10 @@ fn the_tester_names_the_application_that_the_gateway_asks() {
     }
     let shown = json_of(&isolate.administer("GET", "/v1/rules", &Value::Null));
     let expected = json!([
-        { "host": "portal.example.com", "path": "/", "url": "http://portal.test/base", "timeoutS": 20 },
+        {
+            "host": "portal.example.com", "path": "/", "url": "http://portal.test/base",
+            "timeoutS": 20,
+        },
         { "host": null, "path": "/maps/tiles", "url": "http://tiles.test", "timeoutS": 5 },
         { "host": null, "path": "/maps", "url": "http://maps.test", "timeoutS": 20 },
     ]);

@@ -1,5 +1,5 @@
-//! No spelling of a path gets around a rule: a hundred thousand of them, against models of how
-//! servers read a path. `tests/all/spellings.test.mjs` sends some of them to the real servers.
+//! No spelling of a path avoids a rule: 100,000 spellings, compared with models of how servers read
+//! a path. `tests/all/spellings.test.mjs` sends some of them to real servers.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 const BASE: &str = "/base";
 const SPELLINGS: usize = 100_000;
-/// So many are kept in a file for the real servers.
+/// How many spellings are kept in a file for the real servers.
 const KEPT: usize = 3000;
 
 fn table() -> Rules {
@@ -19,7 +19,7 @@ fn table() -> Rules {
     }
 }
 
-/// Numbers that are the same in each run (`SplitMix64`).
+/// Pseudo-random numbers, the same in each run (`SplitMix64`).
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -87,7 +87,7 @@ const SUFFIXES: [&str; 26] = [
 ];
 const PLAIN: [&str; 7] = ["static", "x", "base", "Static", "a.b", "static;v=1", "x%3by"];
 
-/// One letter or more of a name, as some server may decode them.
+/// One or more spellings of a letter that some server may decode as the letter.
 pub fn letter(numbers: &mut Numbers, letter: char) -> String {
     let code = u32::from(letter);
     match numbers.below(24) {
@@ -129,14 +129,14 @@ fn spelling(numbers: &mut Numbers) -> String {
         path += &name(numbers);
         path += numbers.one(&SUFFIXES);
     }
-    // Servers read a path up to the question mark, and clients send none in it.
+    // Servers read a path up to its question mark, and clients send no raw space.
     path.split(['?', '#']).next().expect("a part").replace(' ', "%20")
 }
 
-/// How a server reads a path: the segments of what it opens; `None` where it refuses to.
+/// Reads a path as a server does: the segments of what it opens; `None` if it refuses the path.
 pub type Model = fn(&str) -> Option<Vec<String>>;
 
-/// How servers read a path: its segments, or `None` where they refuse it.
+/// The servers that are modelled.
 pub const MODELS: [(&str, Model); 8] = [
     ("nginx", nginx),
     ("httpd", httpd),
@@ -153,7 +153,7 @@ fn decode(text: &str) -> String {
     bytes.into_iter().map(char::from).collect()
 }
 
-/// Latin-1 text as the UTF-8 that it is made of.
+/// Reads Latin-1 characters as the bytes of UTF-8.
 fn utf8(text: &str) -> String {
     let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -177,26 +177,26 @@ fn resolve(path: &str) -> Option<Vec<String>> {
     Some(stack)
 }
 
-/// `ngx_http_parse_complex_uri`: decodes once, merges slashes and resolves what was decoded; a
+/// `ngx_http_parse_complex_uri`: decodes once, merges slashes, and resolves dots after decoding. A
 /// decoded `?` or `#` stays part of the name. A NUL is refused.
 fn nginx(path: &str) -> Option<Vec<String>> {
     let decoded = decode(path);
     if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded) }
 }
 
-/// `ap_unescape_url` and `ap_normalize_path`: an encoded slash is a 404, a broken escape a 400.
+/// `ap_unescape_url` and `ap_normalize_path`: an encoded slash is a 404, a broken escape is a 400.
 fn httpd(path: &str) -> Option<Vec<String>> {
     if path.to_ascii_lowercase().contains("%2f") { None } else { httpd_with_slashes(path) }
 }
 
-/// `AllowEncodedSlashes On`: unreserved characters are decoded before dots are resolved, and the
-/// slashes afterwards; `mod_dir` and the file system then see the decoded name.
+/// `AllowEncodedSlashes On`: unreserved characters are decoded before dots are resolved, slashes
+/// afterwards. `mod_dir` and the file system then get the decoded name.
 fn httpd_with_slashes(path: &str) -> Option<Vec<String>> {
     let decoded = decode(path);
     if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded) }
 }
 
-/// `CoyoteAdapter`: cuts parameters off each segment of the raw path, decodes once, refuses an
+/// `CoyoteAdapter`: removes parameters from each segment of the raw path, decodes once, refuses an
 /// encoded slash or a backslash, then normalizes.
 fn tomcat(path: &str) -> Option<Vec<String>> {
     let lower = path.to_ascii_lowercase();
@@ -207,7 +207,7 @@ fn tomcat(path: &str) -> Option<Vec<String>> {
     }
 }
 
-/// `encodedSolidusHandling="decode"` and `ALLOW_BACKSLASH`, as older releases could be set.
+/// `encodedSolidusHandling="decode"` and `ALLOW_BACKSLASH`, which older releases could be set to.
 fn tomcat_with_slashes(path: &str) -> Option<Vec<String>> {
     let cut: Vec<_> =
         path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
@@ -219,9 +219,9 @@ fn tomcat_with_slashes(path: &str) -> Option<Vec<String>> {
     }
 }
 
-/// `http.sys` decodes once, also `%u` and overlong forms in its old releases; NTFS takes names in
-/// any case, without streams, and without dots and spaces at the end ("Naming Files, Paths, and
-/// Namespaces"); code pages take full-width letters for plain ones ("best fit").
+/// `http.sys` decodes once; its old releases also decode `%u` and overlong forms. NTFS ignores the
+/// case of names, streams, and dots and spaces at the end ("Naming Files, Paths, and Namespaces").
+/// Code pages read full-width letters as plain ones ("best fit").
 fn iis(path: &str) -> Option<Vec<String>> {
     let mut text = path.to_owned();
     while let Some(at) = text.find("%u") {
@@ -258,8 +258,8 @@ fn iis(path: &str) -> Option<Vec<String>> {
     )
 }
 
-/// Action Dispatch's journey router: splits at slashes, decodes each part, takes what follows the
-/// last dot for the format; Rack reads `;` as part of the name.
+/// Action Dispatch's journey router splits at slashes, decodes each part, and reads what follows
+/// the last dot as the format. Rack reads `;` as part of the name.
 fn rails(path: &str) -> Option<Vec<String>> {
     let parts = path.split('/').filter(|part| !part.is_empty()).map(|part| utf8(&decode(part)));
     let mut parts: Vec<_> = parts.collect();
@@ -269,8 +269,8 @@ fn rails(path: &str) -> Option<Vec<String>> {
     Some(parts)
 }
 
-/// A proxy that decodes and passes on what it decoded, with a server behind it that does so again:
-/// a decoded `?` or `#` then ends the path.
+/// A proxy decodes the path and forwards the decoded one to a server that decodes again. There, a
+/// decoded `?` or `#` ends the path.
 fn twice(path: &str) -> Option<Vec<String>> {
     let once = decode(path);
     let once = once.split(['?', '#']).next().unwrap_or_default();
@@ -282,8 +282,8 @@ fn twice(path: &str) -> Option<Vec<String>> {
     resolve(&end.replace('\\', "/"))
 }
 
-/// What the gateway sends to the origin without asking for the grant; `None` where it asks, or
-/// refuses the path.
+/// The path that the gateway sends to the origin without asking for the grant; `None` if it asks
+/// for the grant, or refuses the path.
 fn passed(table: &Rules, path: &str) -> Option<String> {
     match table.demand("GET", "", path).map(|matched| matched.demand) {
         Ok(Demand::Rules(list)) if !list.is_empty() => None,
@@ -321,14 +321,15 @@ fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
         assert_eq!(found, None, "{path} goes on as {sent}");
     }
     println!(
-        "of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and {went_on} went on"
+        "of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and \
+         {went_on} went on"
     );
-    // Else the grammar would prove nothing.
+    // If few spellings were dangerous, the test would prove nothing.
     assert!(dangerous > SPELLINGS / 4 && went_on > SPELLINGS / 20, "{dangerous} {went_on}");
 }
 
 #[test]
-fn the_models_find_a_gate_that_compares_the_path_as_it_is() {
+fn the_models_find_the_fault_of_a_gate_that_compares_raw_paths() {
     let naive = |path: &str| !path.starts_with("/reports");
     for (name, model) in MODELS {
         let found = spellings().take(SPELLINGS).find(|path| {
@@ -341,7 +342,8 @@ fn the_models_find_a_gate_that_compares_the_path_as_it_is() {
 #[test]
 fn the_spellings_for_real_servers_are_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/spellings.txt");
-    // Mostly such as the servers that are there would fall for.
+    // Most of the kept spellings are dangerous for one of these servers, against which `tests/all`
+    // runs.
     let servers = [nginx, httpd_with_slashes, tomcat, tomcat_with_slashes];
     let is_dangerous = |path: &String| {
         servers

@@ -1,4 +1,4 @@
-//! Identity providers as `tests/providers` describes them: their tokens, and those that look alike.
+//! The identity providers of `tests/providers`: tokens as they issue them, and forgeries of those.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::support::{Isolate, World, json_of};
 const TIMES: [&str; 4] = ["iat", "nbf", "exp", "auth_time"];
 const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// A provider whose token app is registered in a world of its own.
+/// A provider, with its token app registered in its own world.
 struct Provider<'a> {
     file: &'a Value,
     isolate: &'a Isolate<'a>,
@@ -21,7 +21,7 @@ struct Provider<'a> {
 }
 
 impl Provider<'_> {
-    /// The good token with some members of its header and some claims changed; null takes one away.
+    /// The valid token with some header members and claims changed; null removes one.
     fn token(&self, header: &Value, claims: &Value) -> String {
         self.token_signed_by(self.key, header, claims)
     }
@@ -46,7 +46,7 @@ impl Provider<'_> {
         body
     }
 
-    /// What differs from the status and the reason that a token is to get.
+    /// Verifies a token. Returns a text if the status or the reason differs from the expected one.
     fn differs(&self, what: &str, token: &str, status: u16, reason: &str) -> Option<String> {
         let answer = self.verify(token);
         let is_right =
@@ -54,7 +54,7 @@ impl Provider<'_> {
         (!is_right).then(|| format!("{what}: {status} {reason} expected, not {answer}"))
     }
 
-    /// The names of the groups' services on which the token's user has the permission.
+    /// The groups whose services the token's user may use with the permission.
     fn groups(&self, token: &str) -> Vec<i64> {
         let allowed = |group: &i64| {
             let path = format!("/v1/check?service={group}&permission=TEST");
@@ -82,7 +82,6 @@ fn mapped_groups(file: &Value) -> Vec<i64> {
         .collect()
 }
 
-/// The files, by name.
 fn files() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers");
     let entries =
@@ -99,7 +98,7 @@ fn files() -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Registers the provider's app, and publishes its keys and what it says of itself.
+/// Registers the provider's app, and publishes its keys and its metadata.
 fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) -> Vec<String> {
     let world = World::new();
     let isolate = world.isolate();
@@ -132,7 +131,7 @@ fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) 
     test(&Provider { file, isolate: &isolate, algorithm, key: &key })
 }
 
-/// Runs a test for every provider, and shows all that differs.
+/// Runs a test for each provider, and shows all differences together.
 fn for_all(test: impl Fn(&Provider<'_>) -> Vec<String>) {
     let files = files();
     assert!(files.len() >= 8, "{}", files.len());
@@ -193,7 +192,7 @@ fn tokens_that_look_alike_are_told_apart() {
 }
 
 #[test]
-fn no_provider_gets_these_through() {
+fn these_tokens_are_refused_for_every_provider() {
     for_all(|provider| {
         let claims = &provider.file["app"]["claims"];
         let username = claims["username"].as_str().expect("a name");
@@ -270,7 +269,7 @@ fn no_provider_gets_these_through() {
     });
 }
 
-/// A second RSA key; [`Issuer::of`] has one for all.
+/// A second RSA key, because all issuers of [`Issuer::of`] share one.
 fn other_rsa_key() -> Issuer {
     static OTHER: std::sync::OnceLock<rsa::RsaPrivateKey> = std::sync::OnceLock::new();
     let key =
@@ -278,7 +277,7 @@ fn other_rsa_key() -> Issuer {
     Issuer::Rsa(Box::new(key.clone()))
 }
 
-/// The blocks of a page between fences of this kind.
+/// The fenced blocks of this kind on a page.
 fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
     let begin = format!("```{kind}\n");
     page.split(&begin)

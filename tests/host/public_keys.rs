@@ -1,4 +1,4 @@
-//! Token apps whose issuers sign with private keys: honest tokens and forgeries.
+//! Token apps with public keys: honest tokens and forgeries.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::algorithm::Algorithm;
@@ -33,7 +33,7 @@ fn refused(isolate: &Isolate<'_>, token: &str, reason: &str) {
     assert_eq!(isolate.verify(token), (401, reason.to_owned()), "{token}");
 }
 
-/// Another signature over the same text.
+/// Replaces the signature of a token.
 fn with_signature(token: &str, signature: &[u8]) -> String {
     let (text, _) = token.rsplit_once('.').expect("two dots");
     format!("{text}.{}", Base64UrlUnpadded::encode_string(signature))
@@ -103,7 +103,7 @@ fn another_algorithm_of_the_same_key_is_not_the_apps() {
             &issuer.token(algorithm, &json!({}), &claims(&isolate)),
             "wrong_algorithm",
         );
-        // The header lies about how it was signed.
+        // The header names another algorithm than the signature's.
         refused(
             &isolate,
             &issuer.token(algorithm, &json!({ "alg": "RS256" }), &claims(&isolate)),
@@ -137,7 +137,7 @@ fn a_token_of_another_curve_or_key_is_refused() {
     accepted(&isolate, &ours.token(Algorithm::Es256, &json!({}), &claims(&isolate)));
 }
 
-/// The public key is known to everybody: as a shared secret it would let everybody sign.
+/// Everybody knows the public key. If it were used as a shared secret, everybody could sign.
 #[test]
 fn a_public_key_is_never_used_as_a_shared_secret() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
@@ -167,7 +167,7 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
                 "bad_signature",
             );
         }
-        // Neither by registering it so …
+        // The registration refuses it …
         for secret in &forms {
             let (status, message) = try_register(&isolate, Algorithm::Hs256, secret);
             assert!(
@@ -175,7 +175,7 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
                 "{secret}: {message}"
             );
         }
-        // … nor where the stored pair came about in another way.
+        // … and verification does not use it, if the row came about in another way.
         world.database.text("UPDATE token_apps SET algorithm = 'HS256' RETURNING algorithm");
         for secret in &forms {
             refused(
@@ -239,7 +239,7 @@ fn signatures_of_zeros_ones_and_wrong_lengths_are_refused_before_any_verificatio
     }
 }
 
-/// The DER form that X.509 has is no signature of a token (RFC 7518, 3.4).
+/// The DER form of X.509 is not the form of a token's signature (RFC 7518, 3.4).
 #[test]
 fn an_ecdsa_signature_in_der_is_refused() {
     let world = World::new();
@@ -259,7 +259,8 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
     let [a, b, nameless] = [(); 3].map(|()| Issuer::of(Algorithm::Es256));
     let other = Issuer::of(Algorithm::Es384);
     let set = json!({ "keys": [
-        other.jwk(&json!({ "kid": "a" })), a.jwk(&json!({ "kid": "a" })), b.jwk(&json!({ "kid": "b" })), nameless.jwk(&json!({})),
+        other.jwk(&json!({ "kid": "a" })), a.jwk(&json!({ "kid": "a" })),
+        b.jwk(&json!({ "kid": "b" })), nameless.jwk(&json!({})),
         { "kty": "future", "kid": "a" }, { "kty": "EC", "crv": "P-256", "kid": "a" }, "no key",
         a.jwk(&json!({ "kid": "enc", "use": "enc" })),
     ] });
@@ -281,7 +282,7 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
     assert_eq!(world.signatures.verifications.get() - before, 1);
 }
 
-/// Keys of nobody, of which each is a key on its own.
+/// A key set with these keys and `count` more. Nobody signs with those.
 fn many(keys: &[&Issuer], count: usize) -> String {
     let stranger = Issuer::of(Algorithm::EdDsa).jwk(&json!({}));
     let keys = keys.iter().map(|issuer| issuer.jwk(&json!({})));
@@ -308,7 +309,7 @@ fn an_app_with_many_keys_does_not_stand_in_the_way_of_others() {
         accepted(&isolate, &token(&theirs, json!({})));
         accepted(&isolate, &token(&named, json!({ "kid": "named" })));
     }
-    // Of A alone, nobody can tell which of 900 keys it was.
+    // The app A alone has more keys than may be tried for a token without `kid`.
     let nameless = token(&theirs, json!({}));
     let response = isolate.get("/v1/verify?app=A", &format!("Bearer {nameless}"));
     assert_eq!(response.status, 400);
@@ -327,7 +328,9 @@ fn at_most_512_keys_are_tried_on_one_token() {
     let stranger =
         Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
     for number in 0..8 {
-        isolate.register(&json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63) }));
+        isolate.register(&json!({
+            "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63),
+        }));
     }
     let before = world.signatures.verifications.get();
     refused(&isolate, &stranger, "bad_signature");

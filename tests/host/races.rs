@@ -1,5 +1,5 @@
-//! Two administrators change the same thing at once: what one of them did not name stays as the
-//! other made it.
+//! Two administrators change the same thing at once. Members that one of them does not name stay as
+//! the other has set them.
 
 use serde_json::{Value, json};
 
@@ -61,17 +61,18 @@ fn a_change_of_one_member_takes_back_no_change_of_another() {
             "/v1/users" => create_one(&json!({ "username": "alice", "type": "Administrator" })),
             "/v1/services" => create_one(&json!({ "name": "Orders", "authEnabled": false })),
             "/v1/applications" => {
-                create_one(
-                    &json!({ "accessKey": "key", "organization": "o", "name": "Console", "authorizeApplications": true }),
-                );
+                create_one(&json!({
+                    "accessKey": "key", "organization": "o", "name": "Console",
+                    "authorizeApplications": true,
+                }));
             }
             _ => {
                 create_one(&json!({ "name": "Company" }));
                 create_one(&json!({ "name": "Sales", "parentId": 1 }));
             }
         }
-        // The password is remembered then, so that the row is read in the first batch and written
-        // in the second.
+        // Now the isolate remembers the password, so the first batch reads the row and the second
+        // one writes it.
         assert_eq!(isolate.administer("GET", path, &Value::Null).status, 200);
         world.database.overtake(
             2,

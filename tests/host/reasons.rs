@@ -1,5 +1,5 @@
-//! The page of reasons, which derives from `Denied`, `Refusal` and `Limit`. Each reason has its way
-//! out here.
+//! The page of reasons. It derives from `Denied`, `Refusal` and `Limit`; each reason has its way
+//! out in the table below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -11,7 +11,7 @@ use postern::error::{Denied, Limit, Refusal};
 const PAGE: &str = "docs/reference/reasons.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test host page_of_reasons";
 
-/// What whoever meets a reason can do.
+/// Each reason, and what somebody who gets it can do.
 const WAYS_OUT: [(&str, &str); 50] = [
     ("missing", "Send a credential: [where each is taken](credentials.md)."),
     (
@@ -232,7 +232,7 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
-/// A number for each variant: the compiler asks for the row of a new one in `refusals`, too.
+/// Makes the compiler ask for a row of each new variant, which must also be added to `refusals`.
 fn number(refusal: &Refusal) -> usize {
     match refusal {
         Refusal::UserRefused => 0,
@@ -261,7 +261,7 @@ fn number(refusal: &Refusal) -> usize {
     }
 }
 
-/// The rows of one status. A reason that has several sentences has them in one row.
+/// The rows of one status. All sentences of one reason are in one row.
 fn rows<R: Display>(
     of: impl IntoIterator<Item = R>,
     reason: impl Fn(&R) -> &'static str,
@@ -292,8 +292,8 @@ fn page() -> String {
 <!-- Generated from src/error.rs and tests/host/reasons.rs by: {COMMAND} -->
 
 A refusal has its reason in the member `reason` and in the header `x-postern-reason`.
-[Why is my token refused?](../operate/refused.md) says how to ask Postern for more. Examples stand for
-claims, scopes, services and rules.
+[Why is my token refused?](../operate/refused.md) says how to ask Postern for more. Examples stand
+for claims, scopes, services and rules.
 
 ## 401: the credential is not accepted
 

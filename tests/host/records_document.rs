@@ -1,4 +1,4 @@
-//! The page of records, which derives from the table of kinds.
+//! The page of records, generated from the table of kinds.
 
 use postern::domain::backup::kinds::{Field, Is, KINDS, LEFT_OUT, Presence};
 
@@ -45,10 +45,11 @@ fn page() -> String {
 
 <!-- Generated from src/domain/backup/kinds.rs by: {COMMAND} -->
 
-`GET /v1/export` brings these records out and `POST /v1/import` takes them in, one a line, as NDJSON or
-CSV. [Backup and restore](../operate/backup.md) is the guide. The member `record` says which kind a line is.
-Members in bold identify the record. An import replaces the record that is there. A member that a kind
-does not have is refused, and so is a second record about the same thing.
+`GET /v1/export` brings these records out and `POST /v1/import` takes them in, one a line, as
+NDJSON or CSV. [Backup and restore](../operate/backup.md) is the guide. The member `record` says
+which kind a line is. Members in bold identify the record. An import replaces the record that is
+there. A member that a kind does not have is refused, and so is a second record about the same
+thing.
 
 Numbers and flags may be texts. In CSV an empty cell is a member that is left out. Sealed members
 travel only with `secrets=sealed`.

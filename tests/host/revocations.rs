@@ -1,4 +1,4 @@
-//! Revoking single tokens: who may, what is written, and for how long it is kept.
+//! Revocation of single tokens: who may revoke, what is written, and how long it is kept.
 
 use postern::actions::housekeeping;
 use postern::domain::time::Millis;
@@ -9,7 +9,7 @@ use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, block_on, f
 
 const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
-/// A token of the example app with further claims.
+/// A token of the example app, with further claims.
 pub fn token_with(isolate: &Isolate<'_>, more: &Value) -> String {
     let mut claims = Value::Object(isolate.claims("alice"));
     for (name, value) in more.as_object().expect("an object") {
@@ -18,7 +18,7 @@ pub fn token_with(isolate: &Isolate<'_>, more: &Value) -> String {
     forge(HEADER, &claims.to_string(), b"abcd")
 }
 
-/// Revokes what the body says, without a credential.
+/// Sends a revocation without a credential.
 pub fn revoke(isolate: &Isolate<'_>, body: &Value) -> (u16, Value) {
     let response = isolate.send(&Request::new("POST", "/v1/revocations").body(&body.to_string()));
     (response.status, json_of(&response))
@@ -52,13 +52,12 @@ fn whoever_has_a_token_revokes_it_and_no_other() {
     revoked(&isolate, &one);
     assert_eq!(isolate.verify(&one), (401, "revoked".to_owned()), "at once");
     assert_eq!(isolate.verify(&other).0, 200);
-    let event = "SELECT actor || '|' || target || '|' || after FROM audit_events WHERE action = 'token.revoke'";
+    let event = "SELECT actor || '|' || target || '|' || after FROM audit_events \
+        WHERE action = 'token.revoke'";
     let written = world.database.text(event);
     assert!(written.starts_with("[holder of the token]|alice|{"), "{written}");
-    assert_eq!(
-        json_of(&isolate.get("/v1/audit?action=token.revoke", &admin()))["items"][0]["after"]["app"],
-        "ERP"
-    );
+    let trail = json_of(&isolate.get("/v1/audit?action=token.revoke", &admin()));
+    assert_eq!(trail["items"][0]["after"]["app"], "ERP");
 
     revoked(&isolate, &one);
     assert_eq!(rows(&world), 1, "to revoke it again succeeds and writes nothing");
@@ -104,7 +103,7 @@ fn a_token_that_no_app_accepts_is_written_nowhere() {
     assert_eq!(rows(&world), 0);
 }
 
-/// Somebody whom nobody let in yet, or no more, has the same right to end their token.
+/// The holder of a token may revoke it even if the user does not exist yet, or is disabled.
 #[test]
 fn revoking_creates_nobody_and_needs_no_user_who_is_let_in() {
     let world = World::new();
@@ -118,7 +117,7 @@ fn revoking_creates_nobody_and_needs_no_user_who_is_let_in() {
     revoked(&isolate, &other);
     isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": true }));
     assert_eq!((isolate.verify(&other).0, rows(&world)), (401, 2));
-    // The app may not speak for administrators, so its word is not theirs in the audit trail.
+    // The app may not speak for administrators, so the audit trail does not name one as the actor.
     revoked(&isolate, &token_with(&isolate, &json!({ "loginname": "admin" })));
     assert_eq!(
         world.database.number(
@@ -227,7 +226,7 @@ fn only_administrators_revoke_what_they_do_not_have() {
     assert_eq!(rows(&world), 1);
 }
 
-/// When the row is gone, the token must be over whatever the app says by then.
+/// When the row is deleted, the token must have expired, whatever `expire` the app has by then.
 #[test]
 fn a_revocation_is_kept_until_its_token_is_over_for_good() {
     let world = World::new();
@@ -313,7 +312,8 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
     let first = json_of(&isolate.get("/v1/revocations?limit=1", &admin()))["items"][0].clone();
     let now = world.now.get().0;
     let expected = json!({
-        "id": 5, "kind": "token", "app": "ERP", "username": "alice", "jti": "j4", "revokedAt": now, "until": now + 1_200_000,
+        "id": 5, "kind": "token", "app": "ERP", "username": "alice", "jti": "j4", "revokedAt": now,
+        "until": now + 1_200_000,
     });
     assert_eq!(first, expected);
     assert_eq!(
@@ -323,7 +323,7 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
     assert_eq!(isolate.get("/v1/revocations", "").status, 401);
 }
 
-/// What is revoked in one batch is audited in it, and announced.
+/// The revocation, its audit event and its entry of the feed are written in one batch.
 #[test]
 fn a_revocation_that_is_not_written_is_not_in_force_and_says_so() {
     let world = World::new();
@@ -336,7 +336,7 @@ fn a_revocation_that_is_not_written_is_not_in_force_and_says_so() {
     world.database.answers.set(true);
     world.pass(11);
     assert_eq!((isolate.verify(&token).0, rows(&world)), (200, 0));
-    // The answer is lost: memory is not relied on before the feed was read.
+    // The answer of the write is lost, so memory must not be used before the feed is read.
     world.database.loses_answers.set(true);
     assert_eq!(revoke(&isolate, &json!({ "token": token })).0, 503);
     world.database.loses_answers.set(false);

@@ -1,5 +1,5 @@
-//! A revoked token passes nowhere: on no path, in no spelling, in no isolate after the bound, and
-//! not while D1 does not answer.
+//! A revoked token is refused everywhere: on each path, in each spelling, in each isolate after the
+//! bound, and while D1 does not answer.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::actions::housekeeping;
@@ -20,7 +20,7 @@ use crate::routes::{filled, routes};
 use crate::support::signatures::Issuer;
 use crate::support::{Isolate, Request, World, admin, block_on, json_of};
 
-/// How many batches and KV calls something costs.
+/// How many batches and KV calls the deed costs.
 fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32) {
     let before = (world.database.batches.get(), world.kv.calls.get());
     deed();
@@ -31,7 +31,7 @@ fn is_revoked(isolate: &Isolate<'_>, token: &str) {
     assert_eq!(isolate.verify(token), (401, "revoked".to_owned()));
 }
 
-/// Every way to show a token to every route, and to the gateway.
+/// A request for each way to send a token to each route, and to the gateway.
 fn ways_to_show(token: &str) -> Vec<Request> {
     let bearer = format!("Bearer {token}");
     let mut ways = Vec::new();
@@ -107,7 +107,7 @@ fn no_route_and_no_way_to_show_it_lets_a_revoked_token_pass() {
         }
     }
     assert!(ways_to_show(&token).len() > 150);
-    // The same requests with another token of the same user are not refused for that.
+    // The same requests with another token of the same user are not refused as revoked.
     let fresh = world.isolate_with(&origin[..1]);
     for request in ways_to_show(&sibling) {
         let is_last = request.method() == "DELETE" || format!("{request:?}").contains("logout");
@@ -118,7 +118,7 @@ fn no_route_and_no_way_to_show_it_lets_a_revoked_token_pass() {
     }
 }
 
-/// Of an ECDSA signature (r, s), anybody can make (r, n − s), which verifies as well.
+/// From an ECDSA signature (r, s), anybody can compute (r, n − s), which is valid, too.
 fn other_signature(token: &str) -> String {
     let (text, signature) = token.rsplit_once('.').expect("two dots");
     let bytes = Base64UrlUnpadded::decode_vec(signature).expect("base64url");
@@ -155,7 +155,7 @@ fn no_spelling_of_a_revoked_token_passes() {
                 is_revoked(isolate, same);
                 is_revoked(isolate, &format!(" {same} "));
             }
-            // Each part with another spelling of its bytes. Those are no tokens at all.
+            // Each part with another spelling of its bytes. None of these is a token at all.
             let [header, claims] = [0, 1].map(|part| text.split('.').nth(part).expect("a part"));
             let spelled = |part: &str| {
                 let (begin, last) = part.split_at(part.len() - 1);
@@ -250,7 +250,7 @@ fn with_all_revocations_in_memory_a_token_costs_no_further_look_at_d1() {
         "a new one"
     );
     assert_eq!(cost(&world, || (0..10).for_each(|_| drop(cold.verify(&token)))), (0, 0));
-    // A gap in the feed empties memory, and the same reading brings all of them.
+    // A gap in the feed empties memory. The same batch reads all revocations again.
     world
         .database
         .execute("DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes)");
@@ -261,11 +261,13 @@ fn with_all_revocations_in_memory_a_token_costs_no_further_look_at_d1() {
     assert_eq!(cost(&world, || is_revoked(&cold, &gone)), (1, 0));
 }
 
-/// So many revocations of other tokens.
+/// Adds `count` revocations of other tokens.
 fn many(world: &World, count: usize) {
     world.database.execute(&format!(
         "INSERT INTO revocations (kind, key, until, app, created_at)
-         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+         WITH RECURSIVE numbers(n) AS (
+           SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}
+         )
          SELECT 'token', printf('%064x', n), 4000000000000, 'ERP', 0 FROM numbers"
     ));
 }
@@ -326,12 +328,12 @@ fn with_too_many_revocations_each_token_is_asked_about_once() {
         (0, 0),
         "a stranger cannot have D1 asked"
     );
-    // What was found not to be revoked may be revoked later.
+    // The isolate has found that the token is not revoked; it may be revoked later.
     revoked(&first, &token);
     world.pass(11);
     is_revoked(&cold, &token);
-    // While D1 does not answer, nobody knows of a token that was not asked about: the copy is too
-    // long.
+    // While D1 does not answer, an isolate cannot check a token that it has not seen, because the
+    // copy is too large to have the revocations.
     block_on(housekeeping::run(&first.cx())).expect("the scheduled event");
     let known = token_with(&first, &json!({ "jti": "4" }));
     assert_eq!(cold.verify(&known).0, 200);
@@ -343,7 +345,7 @@ fn with_too_many_revocations_each_token_is_asked_about_once() {
     assert_eq!(world.isolate().verify(&known).0, 503);
 }
 
-/// The copy is young and too long to say it, and memory is too old.
+/// The copy is fresh, but too large to have revocations, and memory is too old.
 #[test]
 fn memory_that_is_too_old_does_not_say_that_a_token_was_not_revoked() {
     let world = World::new();
@@ -394,7 +396,7 @@ fn while_d1_does_not_answer_either_copy_refuses_what_it_knows_to_be_revoked() {
     is_revoked(&there, &late);
 }
 
-/// Where the copy is in KV, and where the release before wrote it, which knew of no revocations.
+/// The copy's key in KV, and the key of an earlier release, whose copy has no revocations.
 const KEYS: [&str; 2] = ["trust/snapshot/v2", "trust/snapshot/v1"];
 
 #[test]

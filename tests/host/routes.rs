@@ -1,4 +1,4 @@
-//! The tables themselves, and what derives from them.
+//! The tables of routes, and what derives from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn routes() -> impl Iterator<Item = (&'static Dialect, &'static Route)> {
     DIALECTS.iter().flat_map(|dialect| dialect.routes().map(move |route| (*dialect, route)))
 }
 
-/// A path with its parameters filled in.
+/// Fills the parameters of a path in.
 pub fn filled(path: &str) -> String {
     path.replace("{format}", "xml")
         .replace("{authPermission}", "VIEW")
@@ -91,7 +91,7 @@ fn every_operation_has_a_golden_success_and_a_golden_refusal() {
     }
 }
 
-/// Every path of the five published documents, as they write it.
+/// Each path of the five published documents, as they write it.
 const DOCUMENTED: [(&str, &str); 17] = [
     ("POST", "/plugin/datafor-modeler/api/token/updateAuthorization"),
     ("GET", "/plugin/datafor-modeler/api/token/list"),
@@ -112,8 +112,8 @@ const DOCUMENTED: [(&str, &str); 17] = [
     ("POST", "/app-portal-service/v2.3/app/authorization/set"),
 ];
 
-/// Each is a route, is on the page of endpoints, and is asked in a transcript that ends in the
-/// route's success.
+/// Each documented path is a route, is on the page of endpoints, and has a transcript that ends in
+/// the route's success.
 #[test]
 fn every_documented_path_is_routed_listed_and_has_a_transcript() {
     let page = std::fs::read_to_string(ENDPOINTS).expect(ENDPOINTS);
@@ -160,7 +160,7 @@ fn nobody_gets_past_access_without_a_credential() {
     assert_eq!(world.database.batches.get(), 0, "and nothing was asked of the database");
 }
 
-/// The handler of such a route looks at the credential itself; nothing else stands before it.
+/// The handler of such a route checks the credential itself, and nothing checks it before.
 #[test]
 fn a_route_about_a_credential_refuses_a_request_that_shows_none() {
     let world = World::new();
@@ -209,7 +209,7 @@ fn parameters_of(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-/// Statuses that any operation may answer, for which the document has `default`.
+/// Statuses that any operation may answer. The document has `default` for them.
 const OF_ANY_OPERATION: [&str; 7] = ["404", "405", "406", "413", "414", "500", "503"];
 
 #[test]
@@ -262,8 +262,8 @@ fn refers_to_what_exists(document: &Value, value: &Value) {
     }
 }
 
-/// An example with a member that its shape lacks, or without one that it requires, would mislead
-/// whoever copies it.
+/// An example with an undeclared member, or without a required one, would mislead a reader who
+/// copies it.
 #[test]
 fn examples_have_the_shapes_that_they_illustrate() {
     let document = openapi::document(DIALECTS, OPERATIONS);
@@ -328,7 +328,7 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
         .for_each(|item| fits(document, &schema["items"], item, place));
 }
 
-/// Whoever writes a client reads the examples: each failure shows its own.
+/// Authors of clients read the examples, so each failure has its own.
 #[test]
 fn the_example_of_a_failure_has_its_status() {
     let document = openapi::document(DIALECTS, OPERATIONS);
@@ -347,12 +347,12 @@ fn the_example_of_a_failure_has_its_status() {
     }
 }
 
-/// The page that lists every endpoint is generated from the route tables.
 #[test]
 fn the_page_of_endpoints_is_the_committed_one() {
     let mut page = String::from(
         "# Endpoints\n\n\
-         This page is generated from the route tables: `UPDATE=1 cargo test --test host page_of_endpoints`.\n\
+         This page is generated from the route tables: \
+         `UPDATE=1 cargo test --test host page_of_endpoints`.\n\
          `public/v1/openapi.json` describes the bodies, `tests/golden/` shows each case.\n",
     );
     for dialect in DIALECTS {

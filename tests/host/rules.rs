@@ -1,4 +1,4 @@
-//! The rules of the gateway, over HTTP: what is looked up for them, when, and what is logged.
+//! The rules of the gateway over HTTP: what is looked up for them, when, and what is logged.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::path_spellings::Numbers;
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-/// The status of a host test for what went on.
+/// The status of the tests' answer to a request that went on.
 const PASSED: u16 = 299;
 
 fn gateway<'a>(world: &'a World, rules: &Value) -> Isolate<'a> {
@@ -19,10 +19,13 @@ fn gateway<'a>(world: &'a World, rules: &Value) -> Isolate<'a> {
     world.isolate_with(&variables)
 }
 
-/// The app `A`, whose tokens say roles and groups, and the user alice.
+/// Registers the app `A`, whose tokens name roles and groups, and the user alice.
 fn set_up(isolate: &Isolate<'_>) {
-    let app = json!({ "name": "A", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub", "groups": "groups" },
-        "groupsMode": "request", "groupMap": { "testers": 9 } });
+    let app = json!({
+        "name": "A", "algorithm": "HS256", "secret": SECRET,
+        "claims": { "username": "sub", "groups": "groups" },
+        "groupsMode": "request", "groupMap": { "testers": 9 },
+    });
     let response = isolate.administer("POST", "/v1/token-apps", &app);
     assert_eq!(response.status, 201, "{}", response.body);
     let alice = json!({ "username": "alice", "password": "correct horse alice" });
@@ -41,7 +44,7 @@ fn get(isolate: &Isolate<'_>, path: &str, claims: &Value) -> (u16, String) {
     )
 }
 
-/// The status, and the word that says why.
+/// The status, and the reason of a refusal.
 fn answer(isolate: &Isolate<'_>, request: &Request) -> (u16, String) {
     let response = isolate.send(request);
     (response.status, response.header("x-postern-reason").unwrap_or_default().to_owned())
@@ -82,7 +85,7 @@ fn groups_are_read_with_the_caller_once_and_follow_the_feed() {
     world.pass(11);
     assert_eq!(get(&there, "/a", &json!({})), refused("rule"));
 
-    // A group that is deleted is nobody's.
+    // A deleted group has no members.
     here.administer("POST", "/v1/groups", &json!({ "id": 5 }));
     here.administer("PUT", "/v1/groups/5/members/2", &Value::Null);
     world.pass(11);
@@ -204,8 +207,8 @@ fn a_report_is_logged_with_the_rule_and_never_with_the_query() {
     assert_eq!(answer(&isolate, &Request::new("GET", "/static/x")), passed());
     let lines = world.log.0.borrow().clone();
     assert_eq!(lines.len(), 2, "{lines:?}");
-    let why = "GET /a/b: rule 1 of ORIGIN_RULES, which only reports, would have refused: \
-               user 2: rule 1 of ORIGIN_RULES wants something of the caller that does not hold: roles";
+    let why = "GET /a/b: rule 1 of ORIGIN_RULES, which only reports, would have refused: user 2: \
+               rule 1 of ORIGIN_RULES requires what the caller lacks: roles";
     assert!(lines[0].ends_with(why), "{lines:?}");
     assert!(lines[1].contains("GET /static/new/x: rule 2 of ORIGIN_RULES"), "{lines:?}");
     assert!(!lines.concat().contains(&jwt));
@@ -261,7 +264,7 @@ fn a_table_that_cannot_be_understood_lets_nobody_in() {
     }
 }
 
-/// What a request met, in the words of the tester.
+/// The verdict on a request, in the words of `/v1/rules/test`.
 fn met(isolate: &Isolate<'_>, request: &Request) -> &'static str {
     let status = isolate.send(request).status;
     let forward = isolate.world.passed.borrow_mut().pop();
@@ -281,7 +284,7 @@ fn signed_in(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
     response.body
 }
 
-/// Something that a rule may want.
+/// A random condition of a rule.
 fn a_need(numbers: &mut Numbers) -> (&'static str, Value) {
     match numbers.below(8) {
         0 | 6 | 7 => (
@@ -447,21 +450,32 @@ fn the_tester_tells_why_and_writes_nothing() {
     let before = state();
     let ask = |question: &Value| json_of(&isolate.administer("POST", "/v1/rules/test", question));
     let told = ask(&json!({ "method": "GET", "url": "/a/x", "username": "alice" }));
-    let expected = json!({ "verdict": "refused", "origin": "http://origin.test", "rule": 1, "checks": [
-        { "check": "user", "held": true, "detail": "user 2 (\"alice\", SYS_Reader) is enabled" },
-        { "check": "groups", "held": false, "detail": "rule 1 wants one of the groups [5]; it does not hold" },
-        { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },
-        { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes [\"bad\"]; it does not hold" },
-        { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all that it names holds, and this is none" },
-        { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES wants something \
-          of the caller that does not hold: apps" },
-    ]});
+    let check = |check: &str, held: bool, detail: &str| {
+        json!({
+            "check": check, "held": held, "detail": detail,
+        })
+    };
+    let denies = "rule 2 denies callers for whom all its conditions hold, and they do \
+        not all hold here";
+    let reports = "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES \
+        requires what the caller lacks: apps";
+    let expected = json!({
+        "verdict": "refused", "origin": "http://origin.test", "rule": 1,
+        "checks": [
+            check("user", true, "user 2 (\"alice\", SYS_Reader) is enabled"),
+            check("groups", false, "rule 1 wants one of the groups [5]; it does not hold"),
+            check("roles", false, "rule 1 wants one of the roles [\"sales\"]; it does not hold"),
+            check("scopes", false, "rule 2 asks for all of the scopes [\"bad\"]; it does not hold"),
+            check("deny", true, denies),
+            check("report", true, reports),
+        ],
+    });
     assert_eq!(told, expected);
-    let denied = ask(
-        &json!({ "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })) }),
-    );
+    let denied = ask(&json!({
+        "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })),
+    }));
     assert_eq!((&denied["verdict"], &denied["rule"]), (&json!("refused"), &json!(2)));
-    // Whoever the token would create is judged as they would be, and is not created.
+    // A user whom the token would create is judged as if they existed, and is not created.
     isolate.administer(
         "PATCH",
         "/v1/token-apps/A",

@@ -1,5 +1,5 @@
-//! SCIM where transcripts do not reach: several at once, several isolates, the change feed, and
-//! what a rename must not bring along.
+//! SCIM beyond the transcripts: concurrent requests, several isolates, the change feed, and renamed
+//! users.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::{Isolate, Request, World, admin, all_at_once, block_on, json
 const USERS: &str = "/scim/v2/Users";
 const GROUPS: &str = "/scim/v2/Groups";
 
-/// A key that may provision, as bearer token.
+/// Makes a key that may provision. Returns its bearer token.
 fn provisioner(isolate: &Isolate<'_>) -> String {
     let made = isolate.administer(
         "POST",
@@ -42,18 +42,21 @@ fn made(isolate: &Isolate<'_>, path: &str, key: &str, body: &Value) -> i64 {
 }
 
 fn patch(operations: &Value) -> Value {
-    json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations,
+    })
 }
 
 fn members(ids: impl IntoIterator<Item = i64>) -> Value {
     ids.into_iter().map(|id| json!({ "value": id.to_string() })).collect()
 }
 
-/// Users with these ids, past all ports, whom a provider made.
+/// Inserts users with these ids directly into the database, as if a provider had made them.
 fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
     world.database.execute(&format!(
         "WITH RECURSIVE c (n) AS (SELECT {0} UNION ALL SELECT n + 1 FROM c WHERE n < {1})
-         INSERT INTO users (id, username, type, created_at, modified_at) SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c;
+         INSERT INTO users (id, username, type, created_at, modified_at)
+           SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c;
          WITH RECURSIVE c (n) AS (SELECT {0} UNION ALL SELECT n + 1 FROM c WHERE n < {1})
          INSERT INTO provisioned_users (user_id) SELECT n FROM c;",
         ids.start(),
@@ -63,7 +66,8 @@ fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
 
 fn members_of(world: &World, group: i64) -> BTreeSet<i64> {
     let sql = format!(
-        "SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}"
+        "SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships \
+         WHERE object_type = 'GROUP' AND object_id = {group}"
     );
     world.database.text(&sql).split(',').filter_map(|id| id.parse().ok()).collect()
 }
@@ -93,7 +97,7 @@ fn two_changes_at_once_lose_no_member() {
     assert_eq!(members_of(&world, group), (11..=40).filter(|id| *id != 12).collect());
 }
 
-/// Another isolate has decided before, and hears of it from the feed.
+/// Another isolate has decided before, and reads the change from the feed.
 #[test]
 fn whoever_is_deprovisioned_is_refused_by_another_isolate_within_the_bound() {
     let world = World::new();
@@ -141,8 +145,8 @@ fn a_password_and_an_opaque_token_end_with_active() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sessions"), 0);
 }
 
-/// Memberships decide at once in the isolate that changed them, and within the bound elsewhere,
-/// whether the feed has an entry for each user or one for all.
+/// A changed membership is in force at once in the isolate that wrote it, and within the bound
+/// elsewhere, whether the feed has an entry for each user or one for all.
 #[test]
 fn a_grant_to_a_group_counts_for_its_members_everywhere() {
     let world = World::new();
@@ -202,7 +206,7 @@ fn a_grant_to_a_group_counts_for_its_members_everywhere() {
     assert_eq!((may(&provider, 11), may(&provider, 12)), (false, true));
 }
 
-/// Entra repeats itself: nothing is written, but for the look at the feed.
+/// Entra repeats its requests. A repeated one reads the feed and writes nothing.
 #[test]
 fn what_changes_nothing_writes_nothing() {
     let world = World::new();
@@ -219,12 +223,18 @@ fn what_changes_nothing_writes_nothing() {
     world.run_tasks();
     let before = world.database.dump();
     world.pass(1);
-    let user = patch(
-        &json!([{ "op": "replace", "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] } }]),
-    );
+    let user = patch(&json!([
+        {
+            "op": "replace",
+            "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] },
+        },
+    ]));
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &user).status, 200);
     for operations in [
-        json!([{ "op": "add", "path": "members", "value": members([ada]) }, { "op": "remove", "path": "members[value eq \"77\"]" }]),
+        json!([
+            { "op": "add", "path": "members", "value": members([ada]) },
+            { "op": "remove", "path": "members[value eq \"77\"]" },
+        ]),
         json!([{ "op": "replace", "path": "members", "value": members([ada]) }]),
         json!([{ "op": "replace", "path": "displayName", "value": "Sales" }]),
     ] {
@@ -236,7 +246,7 @@ fn what_changes_nothing_writes_nothing() {
     assert_eq!(world.database.dump(), before);
 }
 
-/// Somebody else writes between the reading and the write.
+/// Another client writes between the reading and the write.
 #[test]
 fn the_rules_hold_where_somebody_else_was_faster() {
     let user = |name: &str| json!({ "userName": name });
@@ -245,21 +255,24 @@ fn the_rules_hold_where_somebody_else_was_faster() {
             "POST",
             USERS,
             user("Bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
             "POST",
             USERS,
             user("bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
             "PUT",
             "/scim/v2/Users/2",
             user("Bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
@@ -303,7 +316,8 @@ fn the_rules_hold_where_somebody_else_was_faster() {
     }
 }
 
-/// A token names its user by name. Whoever gets a name by a rename gets no token of whoever had it.
+/// A token names its user by name. A user who gets a name by a rename must not get tokens of the
+/// name's earlier user.
 #[test]
 fn a_renamed_user_gets_no_token_that_was_issued_before() {
     let world = World::new();
@@ -333,8 +347,8 @@ fn a_renamed_user_gets_no_token_that_was_issued_before() {
     assert_eq!(isolate.verify(&signed("robert")), (200, "robert".to_owned()));
 }
 
-/// Whoever has another name leaves the old one as a deleted user does: a token that names it makes
-/// nobody, and counts for no later user.
+/// A renamed user leaves the old name like a deleted user. A token that names it creates nobody,
+/// and is not valid for a later user of the name.
 #[test]
 fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
     let world = World::new();
@@ -425,16 +439,18 @@ fn long_lists_are_refused_before_anybody_goes_through_them() {
     assert_eq!(send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &many).status, 400);
 }
 
-/// Names in other alphabets are compared in lower case and in one normal form, whoever wrote them.
+/// Names in other alphabets are compared in lower case and in one normal form, however they were
+/// written.
 #[test]
-fn names_differ_in_case_in_no_alphabet() {
+fn names_are_compared_without_case_in_every_alphabet() {
     let world = World::new();
     let isolate = world.isolate();
     let key = provisioner(&isolate);
     let find = |path: &str, filter: &str| {
         let encoded =
             percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
-        json_of(&send(&isolate, "GET", &format!("{path}?filter={encoded}"), &key, &Value::Null))["totalResults"].clone()
+        let path = format!("{path}?filter={encoded}");
+        json_of(&send(&isolate, "GET", &path, &key, &Value::Null))["totalResults"].clone()
     };
     made(&isolate, USERS, &key, &json!({ "userName": "Åsa@Example.com" }));
     assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": "Führung" })).status, 201);
@@ -459,9 +475,10 @@ fn names_differ_in_case_in_no_alphabet() {
         (find(GROUPS, "displayName eq \"führung\""), find(GROUPS, "displayName eq \"ärzte\"")),
         (json!(0), json!(1))
     );
-    // What the last release writes, or an import, is folded by the scheduled event.
+    // The scheduled event folds names that the last release or an import has written.
     world.database.execute(
-        "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (50, 'Öko', 'SYS_Reader', 0, 0), (51, 'ASCII', 'SYS_Reader', 0, 0);
+        "INSERT INTO users (id, username, type, created_at, modified_at)
+           VALUES (50, 'Öko', 'SYS_Reader', 0, 0), (51, 'ASCII', 'SYS_Reader', 0, 0);
          UPDATE units SET name = 'Übung' WHERE id = 1",
     );
     assert_eq!(
@@ -475,7 +492,8 @@ fn names_differ_in_case_in_no_alphabet() {
     );
 }
 
-/// A list with members ends where they are too many, and goes on behind its last group.
+/// A list with members ends where they become too many, and the next request continues after the
+/// last group.
 #[test]
 fn a_list_of_large_groups_comes_in_parts() {
     let world = World::new();
@@ -484,10 +502,11 @@ fn a_list_of_large_groups_comes_in_parts() {
     fill(&world, 11..=10_010);
     for group in 1..=4 {
         world.database.execute(&format!(
-            "INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', {group}, 'g{group}', 0);
+            "INSERT INTO units (object_type, id, name, created_at)
+               VALUES ('GROUP', {group}, 'g{group}', 0);
              INSERT INTO provisioned_groups (group_id, modified_at) VALUES ({group}, 0);
-             INSERT INTO memberships (user_id, object_type, object_id) SELECT user_id, 'GROUP', {group} FROM provisioned_users
-               WHERE user_id <= {}",
+             INSERT INTO memberships (user_id, object_type, object_id)
+               SELECT user_id, 'GROUP', {group} FROM provisioned_users WHERE user_id <= {}",
             if group == 2 { 10_010 } else { 5_010 }
         ));
     }
@@ -516,7 +535,7 @@ fn a_list_of_large_groups_comes_in_parts() {
     assert_eq!(bare["itemsPerPage"], json!(4));
 }
 
-/// Pages are the same from either end, and a deleted user is in none.
+/// Pages are the same from both ends of the list, and have no deleted user.
 #[test]
 fn pages_have_everybody_once() {
     let world = World::new();
@@ -545,7 +564,7 @@ fn pages_have_everybody_once() {
     }
 }
 
-/// Grants stay with whoever is adopted, and nobody who was not asked is.
+/// An adopted user keeps their grants. SCIM adopts only users whom the provider asks for.
 #[test]
 fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
     let world = World::new();
@@ -570,7 +589,7 @@ fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
         world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"),
         0
     );
-    // The next of that name is somebody else.
+    // The next user of that name is another user.
     assert_eq!(made(&isolate, USERS, &key, &json!({ "userName": "alice" })), 3);
 }
 
@@ -593,7 +612,9 @@ fn what_provisioning_keeps_is_imported_only_for_somebody_who_is_there() {
         assert_eq!(response.status, 409, "{}", response.body);
         assert!(response.body.contains(words), "{}", response.body);
     }
-    let user = json!({ "record": "user", "id": 70, "username": "carol", "type": "SYS_Reader", "enabled": true });
+    let user = json!({
+        "record": "user", "id": 70, "username": "carol", "type": "SYS_Reader", "enabled": true,
+    });
     let response = import(&[json!({ "record": "provisionedUser", "userId": 70 }), user]);
     assert_eq!(response.status, 200, "{}", response.body);
 }
@@ -606,7 +627,8 @@ fn a_group_that_is_deleted_and_made_again_meanwhile_is_not_provisioning_s() {
     let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "ops" }));
     let again = format!(
         "DELETE FROM units WHERE object_type = 'GROUP' AND id = {group};
-         INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', {group}, 'local', 0);"
+         INSERT INTO units (object_type, id, name, created_at)
+           VALUES ('GROUP', {group}, 'local', 0);"
     );
     for operation in [
         json!({ "op": "replace", "path": "displayName", "value": "mine" }),
@@ -636,11 +658,16 @@ fn brackets_of_a_filter_are_about_one_address() {
     let world = World::new();
     let isolate = world.isolate();
     let key = provisioner(&isolate);
-    let emails = json!([{ "value": "a@example.com", "type": "home", "primary": true }, { "value": "b@example.com", "type": "work" }]);
+    let emails = json!([
+        { "value": "a@example.com", "type": "home", "primary": true },
+        { "value": "b@example.com", "type": "work" },
+    ]);
     made(&isolate, USERS, &key, &json!({ "userName": "carol", "emails": emails }));
     let found = |filter: &str| {
         let request = Request::new("POST", &format!("{USERS}/.search")).authorization(&key);
-        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter });
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter,
+        });
         let response = isolate
             .send(&request.header("content-type", "application/scim+json").body(&body.to_string()));
         (response.status, json_of(&response)["totalResults"].as_i64())

@@ -1,10 +1,11 @@
-//! Secrets of HS algorithms: bytes as a JWK, and public keys in every dress, which are refused.
+//! Secrets of HS algorithms: bytes as a JWK. A public key is refused as a secret in each of its
+//! forms.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
-use postern::domain::tokens::public_key_dress::public_key_dress;
+use postern::domain::tokens::public_key_recognition::recognize_public_key;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ fn hex(bytes: &[u8], separator: &str) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator)
 }
 
-/// A value of DER.
+/// A DER value.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("a length").to_be_bytes();
     let length = match length {
@@ -30,7 +31,8 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag], length.as_slice(), content].concat()
 }
 
-/// As much of a certificate as tells it from other things: what is signed, how, and a signature.
+/// The parts of a certificate by which it is recognized: what is signed, the algorithm, a
+/// signature.
 fn certificate(spki: &[u8]) -> Vec<u8> {
     let algorithm = der(0x30, &der(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
     let signed = der(
@@ -40,7 +42,7 @@ fn certificate(spki: &[u8]) -> Vec<u8> {
     der(0x30, &[signed, algorithm, der(3, &[0, 1, 2, 3])].concat())
 }
 
-/// The key of an RSA issuer as PKCS #1: what is in the bit string of its SPKI.
+/// The key of an RSA issuer as PKCS #1, which is the bit string of its SPKI.
 fn pkcs1(spki: &[u8]) -> Vec<u8> {
     let at =
         spki.windows(5).position(|window| window == [0x30, 0x82, 1, 0x0a, 2]).expect("the numbers");
@@ -51,7 +53,7 @@ fn pem(label: &str, bytes: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", Base64::encode_string(bytes))
 }
 
-/// The key as OpenSSH writes it on the wire (RFC 4253, 6.6), with the name of its type.
+/// The key in OpenSSH's wire format (RFC 4253, 6.6), with the name of its type.
 fn ssh(issuer: &Issuer) -> (String, Vec<u8>) {
     let string = |bytes: &[u8]| {
         [&u32::try_from(bytes.len()).expect("a length").to_be_bytes()[..], bytes].concat()
@@ -82,7 +84,7 @@ fn ssh(issuer: &Issuer) -> (String, Vec<u8>) {
     }
 }
 
-/// The public key in every form in which people pass it around.
+/// The public key in each form in which people exchange it.
 fn dresses(issuer: &Issuer) -> Vec<String> {
     let (spki, jwk) = (issuer.spki(), issuer.jwk(&json!({ "kid": "1" })));
     let certificate = certificate(&spki);
@@ -110,7 +112,8 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         format!("{name}-cert-v01@openssh.com {blob}"),
         blob.clone(),
         format!(
-            "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n---- END SSH2 PUBLIC KEY ----"
+            "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n\
+             ---- END SSH2 PUBLIC KEY ----"
         ),
         format!("PuTTY-User-Key-File-3: {name}\nEncryption: none\nPublic-Lines: 1\n{blob}\n"),
         format!(
@@ -170,7 +173,7 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         let json = json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(&bytes) });
         all.push(json.to_string());
     }
-    // As environments and secret managers hold files.
+    // Files as environment variables and secret managers hold them.
     for file in [
         issuer.pem(),
         jwk.to_string(),
@@ -191,7 +194,7 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
     all
 }
 
-/// What a copy leaves around a key.
+/// Adds what copying may leave around a key.
 fn wrapped(text: &str, wrap: usize) -> String {
     match wrap {
         0 => text.to_owned(),
@@ -210,22 +213,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_public_key_is_refused_as_a_shared_secret_in_every_dress(signer in 0..SIGNERS.len(), wrap in 0..9_usize, hs in 0..3_usize) {
+    fn a_public_key_is_refused_as_a_shared_secret_in_every_dress(
+        signer in 0..SIGNERS.len(), wrap in 0..9_usize, hs in 0..3_usize,
+    ) {
         let algorithm = [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512][hs];
         for dress in dresses(&Issuer::of(SIGNERS[signer])) {
-            // A JWK for bytes is read as JSON, and so by itself only.
-            let secret = Secret::new(if dress.starts_with(r#"{"kty":"oct","k""#) { dress } else { wrapped(&dress, wrap) });
+            // A JWK for bytes is read as JSON, so nothing may be around it.
+            let is_jwk = dress.starts_with(r#"{"kty":"oct","k""#);
+            let secret = Secret::new(if is_jwk { dress } else { wrapped(&dress, wrap) });
             let text = secret.expose_text().expect("a text");
-            let error = Keys::parse(algorithm, &secret).map_or_else(|error| error, |_| panic!("taken: {text}"));
+            let error = Keys::parse(algorithm, &secret)
+                .map_or_else(|error| error, |_| panic!("taken: {text}"));
             prop_assert!(error.contains("which is no shared secret"), "{}: {}", text, error);
             prop_assert!(matches!(Keys::stored(algorithm, Some(&secret)), Keys::None));
         }
     }
 
     #[test]
-    fn random_secrets_are_no_public_keys(bytes in proptest::collection::vec(any::<u8>(), 1..100), text in "[ -~]{1,64}") {
-        for secret in [bytes.clone(), text.into_bytes(), hex(&bytes, "").into(), Base64::encode_string(&bytes).into()] {
-            prop_assert_eq!(public_key_dress(&secret), None, "{:?}", secret);
+    fn random_secrets_are_no_public_keys(
+        bytes in proptest::collection::vec(any::<u8>(), 1..100), text in "[ -~]{1,64}",
+    ) {
+        let (as_hex, as_base64) = (hex(&bytes, ""), Base64::encode_string(&bytes));
+        for secret in [bytes, text.into_bytes(), as_hex.into(), as_base64.into()] {
+            prop_assert_eq!(recognize_public_key(&secret), None, "{:?}", secret);
         }
     }
 }
@@ -243,15 +253,16 @@ fn passwords_that_mention_keys_are_secrets() {
         "keys",
         "RSA",
     ] {
-        assert_eq!(public_key_dress(secret.as_bytes()), None, "{secret}");
+        assert_eq!(recognize_public_key(secret.as_bytes()), None, "{secret}");
     }
     let keys = [
-        "untrusted comment: minisign public key 1\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+        "untrusted comment: minisign public key 1\n\
+         RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudp9ysqsq3qkgl",
     ];
     for key in keys {
-        assert!(public_key_dress(key.as_bytes()).is_some(), "{key}");
+        assert!(recognize_public_key(key.as_bytes()).is_some(), "{key}");
     }
 }
 
@@ -327,9 +338,10 @@ fn the_length_of_a_secret_is_that_of_its_bytes() {
     assert!(status == 400 && message.contains("at least 33 bytes"), "{message}");
     let isolate = world.isolate_with(&[("MIN_SECRET_BYTES", Some("32"))]);
     assert_eq!(try_register(&isolate, Algorithm::Hs256, &oct(&json!({}))).1, "success");
-    // The text has 63 bytes, the secret 32: too few for HS384.
+    // The text has 63 bytes, but the secret has 32, which are too few for HS384.
     let body = json!({
-        "name": "ERP", "secret": oct(&json!({})), "expire": 60, "fieldmap": { "username": "u", "name": "n", "email": "e" },
+        "name": "ERP", "secret": oct(&json!({})), "expire": 60,
+        "fieldmap": { "username": "u", "name": "n", "email": "e" },
         "algorithm": "HS384", "enable": "1", "inituser": "1", "initroles": [],
     });
     let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);

@@ -1,18 +1,18 @@
-//! What the isolates of a data centre share: what it spares, and that it makes nothing older than
-//! it may be.
+//! The cache that the isolates of a data centre share. It saves readings of D1, and never makes an
+//! answer older than the bound.
 
 use postern::domain::time::Millis;
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, json_of};
 
-/// The entries of a data centre's cache, and until when each is kept.
+/// The entries of a data centre's cache, and when each expires.
 type Entries = std::collections::BTreeMap<String, (String, Millis)>;
 
-/// What an administrator calls: method, path and body.
+/// A call by an administrator: method, path and body.
 type Call<'a> = (&'a str, &'a str, Value);
 
-/// A world whose data centre has a cache, and the isolate that registered an app there.
+/// Switches the data centre's cache on. Returns the isolate that registered an app there.
 fn shared(world: &World) -> Isolate<'_> {
     world.shared.works.set(true);
     let isolate = world.isolate();
@@ -20,7 +20,7 @@ fn shared(world: &World) -> Isolate<'_> {
     isolate
 }
 
-/// How often D1 was asked, and how often the cache was.
+/// How often D1 was asked, and how often the cache.
 fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32) {
     let before = (world.database.batches.get(), world.shared.gets.get());
     deed();
@@ -42,7 +42,7 @@ fn set_user(isolate: &Isolate<'_>, id: i64, enabled: bool) {
     );
 }
 
-/// The tokens of users whom Postern knows from then on.
+/// Tokens of users whom Postern has created.
 fn known<const N: usize>(writer: &Isolate<'_>, names: [&str; N]) -> [String; N] {
     names.map(|name| {
         let token = writer.token(name);
@@ -51,9 +51,9 @@ fn known<const N: usize>(writer: &Isolate<'_>, names: [&str; N]) -> [String; N] 
     })
 }
 
-/// Lets an isolate that is the first one here read, and share what it has read.
+/// Lets a new isolate read D1 as the first one here, and share what it has read.
 fn seen_here(world: &World, token: &str) {
-    // Whoever is new is created first.
+    // A new user is created first.
     world.isolate().verify(token);
     world.run_tasks();
     world.shared.entries.borrow_mut().clear();
@@ -123,7 +123,7 @@ fn sessions_keys_and_permissions_are_shared_too() {
     ];
     for (path, credential) in &asked {
         let ask = |isolate: &Isolate<'_>| isolate.get(path, &format!("Bearer {credential}")).status;
-        // The first of them also notes down that the key was used today.
+        // The first of them also writes that the key was used today.
         for _ in 0..2 {
             world.shared.entries.borrow_mut().clear();
             assert_eq!(ask(&world.isolate()), 200, "{path}");
@@ -166,8 +166,8 @@ fn an_aging_isolate_learns_from_the_window_and_d1_is_asked_once_for_all() {
     assert_eq!(read.0, 1, "the same where all of them had expired");
 }
 
-/// All of them have learned of the same reading, and so memory is half as old as it may be in all
-/// of them at once.
+/// All isolates have learned of the same reading, so in all of them memory reaches half of its
+/// maximum age at the same time.
 #[test]
 fn of_isolates_that_age_at_the_same_moment_few_ask_d1() {
     let world = World::new();
@@ -188,7 +188,7 @@ fn of_isolates_that_age_at_the_same_moment_few_ask_d1() {
         let behind = std::mem::take(&mut *world.tasks.0.borrow_mut());
         crate::support::all_at_once(behind);
     });
-    // Some draw almost the same time. Without turns it is all 30.
+    // Some isolates draw almost the same time. Without turns, all 30 would read.
     assert!(read.0 <= 10, "{} of 30", read.0);
 }
 
@@ -207,7 +207,7 @@ fn nobody_waits_for_an_isolate_that_waits_for_its_turn() {
         world.now.set(world.now.get() + Millis(101));
         let began = world.now.get();
         assert_eq!(isolate.verify(&token).0, 200);
-        // What is left of the turn, and the pause between two looks.
+        // The rest of the turn, and the pause between two looks.
         let waited = world.now.get() - began;
         assert!(waited <= Millis(200), "{waited:?}");
         world.run_tasks();
@@ -352,7 +352,7 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
         world.run_tasks();
         administer(take.0, take.1, &take.2);
         world.pass(11);
-        // Somebody here reads the feed, and shares it.
+        // Another isolate here reads the feed and shares it.
         assert_eq!(world.isolate().verify(&bob).0, 200);
         world.run_tasks();
         let cold = world.isolate();
@@ -365,7 +365,7 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
     }
 }
 
-/// A reading that another one has overtaken in its isolate is of an earlier place than memory is.
+/// A newer reading has overtaken this one in its isolate, so memory is already at a later revision.
 #[test]
 fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
     let world = World::new();
@@ -387,14 +387,14 @@ fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
     assert_eq!(isolate.verify(&writer.token("carol")).0, 200, "which reads the feed");
     assert_eq!(crate::support::block_on(slow).status, 200, "as it was when the question was asked");
     world.run_tasks();
-    // What a warm isolate lacks has the name under which the slow one has shared it.
+    // The entry is named by the revision of the slow reading, and a warm isolate finds it under
+    // that name.
     let later = world.isolate();
     assert_eq!(later.verify(&bob).0, 200);
     assert_eq!(cost(&world, || assert_eq!(later.verify(&alice).0, 403)), (1, 1));
 }
 
-/// The users of an app that was deleted belong to none, and a new app of its name may not speak for
-/// them.
+/// The users of a deleted app belong to no app, and a new app of its name may not speak for them.
 #[test]
 fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
     let world = World::new();
@@ -427,8 +427,7 @@ fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
     assert_eq!(world.isolate().verify(&alice).0, 403);
 }
 
-/// Entries of a kind that this release does not know count as read, and nothing is forgotten for
-/// them.
+/// Entries of the feed with a kind that this release does not know are skipped, and evict nothing.
 #[test]
 fn a_window_that_spans_more_changes_than_it_knows_is_not_taken() {
     let world = World::new();
@@ -440,7 +439,8 @@ fn a_window_that_spans_more_changes_than_it_knows_is_not_taken() {
     for _ in 0..3 {
         let now = world.now.get().0;
         world.database.execute(&format!(
-            "INSERT INTO changes (kind, key, at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+            "INSERT INTO changes (kind, key, at)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
              SELECT 'of a later release', i, {now} FROM n"
         ));
         world.pass(3);
@@ -451,7 +451,7 @@ fn a_window_that_spans_more_changes_than_it_knows_is_not_taken() {
     assert_eq!((old.verify(&token).0, reader.verify(&token).0), (200, 200));
 }
 
-/// Whatever is done to the entries, a cold isolate and an old one answer as if there were none.
+/// Whatever is done to the entries, a cold and an old isolate answer as if there were none.
 #[test]
 fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing() {
     let world = World::new();
@@ -532,7 +532,7 @@ fn another_host_and_another_deployment_share_nothing() {
     assert_eq!(cost(&world, || assert_eq!(cold.send(&ask("staging.example")).status, 200)).0, 1);
 }
 
-/// As D1's Time Travel does it: what was written since has the revisions that entries name already.
+/// Like D1's Time Travel: what was written since has revisions that entries already name.
 #[test]
 fn entries_from_before_a_database_was_set_back_count_for_nothing() {
     let world = World::new();
@@ -583,8 +583,8 @@ fn after_a_write_of_unknown_outcome_no_older_window_is_believed() {
     assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
 }
 
-/// By the clock of another machine, a reading of before the write may seem to be a second younger
-/// than it.
+/// By the clock of another machine, a reading from before the write may seem one second younger
+/// than the write.
 #[test]
 fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
     let world = World::new();
@@ -593,7 +593,7 @@ fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
     isolate.verify(&token);
     let other = world.isolate();
     other.verify(&token);
-    // In the first round the window does not reach back to where the isolate is.
+    // In the first round the window does not reach back to the revision of the isolate.
     for (passes, reads) in [(3, 1), (2, 1), (3, 0)] {
         world.pass(11);
         world.run_tasks();
@@ -643,7 +643,7 @@ fn a_slow_cache_is_not_waited_for_and_one_that_keeps_nothing_is_left_alone() {
     seen_here(&world, &token);
 }
 
-/// A generator of numbers that needs no more than to be the same each time.
+/// Pseudo-random numbers, the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -654,11 +654,11 @@ impl Numbers {
     }
 }
 
-/// Whether alice is enabled, and since when.
+/// Each time at which alice was enabled or disabled.
 struct Truth(Vec<(Millis, bool)>);
 
 impl Truth {
-    /// Whether she was in that state at some time from `from` on.
+    /// Answers whether she was in that state at some time since `from`.
     fn was(&self, enabled: bool, from: Millis) -> bool {
         let until = |index: usize| self.0.get(index + 1).map_or(Millis(i64::MAX), |(at, _)| *at);
         self.0
@@ -668,7 +668,7 @@ impl Truth {
     }
 }
 
-/// The isolate in which an administrator disables alice and enables her again.
+/// The isolate in which an administrator disables and enables alice.
 struct Writer<'w> {
     isolate: Isolate<'w>,
     authorization: String,
@@ -678,7 +678,7 @@ struct Writer<'w> {
 impl<'w> Writer<'w> {
     fn new(world: &'w World) -> Self {
         world.shared.works.set(true);
-        // As long as all the histories take.
+        // The administrator's token is valid for as long as all histories take.
         let isolate = world.isolate_with(&[("TOKEN_TTL_S", Some("31536000"))]);
         isolate.register(&json!({ "expire": 86_400 }));
         let account = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD });
@@ -726,7 +726,7 @@ impl<'w> History<'w> {
         self.writer.isolate.world
     }
 
-    /// An administrator writes while D1 answers, and long enough after it did not.
+    /// An administrator changes alice, after D1 has recovered if it did not answer.
     fn write(&mut self, enabled: bool) {
         let Writer { isolate, authorization, id } = self.writer;
         self.world().database.takes.set([Millis(0); 2]);
@@ -743,8 +743,8 @@ impl<'w> History<'w> {
         self.truth.0.push((self.world().now.get(), enabled));
     }
 
-    /// Alice shows her token to an isolate. The answer must have been right within the bound, or as
-    /// long ago as it says.
+    /// Alice sends her token to an isolate. The answer must have been right within the bound, or at
+    /// the age that it states.
     fn verify(&mut self, isolate: usize, story: &dyn Fn() -> String) {
         let asked_at = self.world().now.get();
         let request =
@@ -776,7 +776,7 @@ impl<'w> History<'w> {
 
 const DEEDS: [&str; 5] = ["write", "here", "there", "6 s", "behind"];
 
-/// Two isolates and what they share, by a set clock: every order of these deeds.
+/// Two isolates with a shared cache and a set clock: each order of these deeds.
 #[test]
 fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound() {
     let world = World::new();
@@ -816,8 +816,7 @@ fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound
     assert!(told[0] > 20 && told[1] > 1_000 && told[2] == 0, "both kinds of answers: {told:?}");
 }
 
-/// D1 stalls, fails and lags, the cache loses entries and brings old ones back, isolates come and
-/// go.
+/// D1 stalls, fails and lags; the cache loses entries and returns old ones; isolates start and end.
 #[test]
 fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
     let histories =
@@ -858,7 +857,7 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
                 }
                 17 => past.push(world.shared.entries.borrow().clone()),
                 18 => {
-                    // An old entry comes back, and lives as long as whoever brought it back likes.
+                    // An old entry comes back, with any expiry.
                     if let Some(old) = past.get(numbers.below(past.len().max(1))) {
                         let forever =
                             |(text, _): &(String, Millis)| (text.clone(), Millis(i64::MAX));
@@ -908,8 +907,8 @@ fn health_tells_the_bound_and_what_an_isolate_has_seen_of_the_cache() {
     }
 }
 
-/// The platform keeps nothing for `workers.dev`, where people may reach the same isolates, and a
-/// wildcard route lets them name any host.
+/// The platform's cache keeps nothing for `workers.dev`. People may reach the same isolates there,
+/// and a wildcard route lets them name any host.
 #[test]
 fn a_host_whose_entries_are_lost_does_not_end_sharing_at_another() {
     let world = World::new();
@@ -959,14 +958,14 @@ fn a_reading_for_one_host_does_not_keep_the_window_from_another() {
         .header("host", "made-up.example");
     assert_eq!(isolate.send(&made_up).status, 200);
     world.run_tasks();
-    // Whoever was not seen here is read from D1, and the window of that reading is news at this
+    // A user who was not seen here is read from D1, and the window of that reading is new at this
     // host.
     isolate.verify(&bob);
     world.run_tasks();
     assert_eq!(cost(&world, || assert_eq!(other.verify(&token).0, 200)).0, 0);
 }
 
-/// Turns last for 10 s here, and a request that waits for its turn has begun that much earlier.
+/// Turns last for 10 s here, and a request that waits for its turn began that much earlier.
 #[test]
 fn isolates_also_take_turns_where_turns_are_longer_than_clocks_differ() {
     let world = World::new();
@@ -1015,7 +1014,7 @@ fn the_use_of_a_key_is_noted_once_a_day_however_many_isolates_find_it_shared() {
             });
             assert!(number < 2 || read.0 == 0, "day {day}, isolate {number}: {}", read.0);
         }
-        // Another isolate keeps the window young, and entries are kept for a day.
+        // Another isolate renews the window. Entries are kept for a day.
         world.pass(80_000);
         writer.verify(&writer.token("alice"));
         world.run_tasks();

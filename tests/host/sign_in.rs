@@ -1,5 +1,5 @@
-//! Passwords: the first administrator, the limit on failures, and one answer for unknown user and
-//! wrong password.
+//! Passwords: the first administrator, the limits on failures, and one answer for an unknown user
+//! and for a wrong password.
 
 use postern::api::http::message::Response;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn sign_in_from(isolate: &Isolate<'_>, address: &str, username: &str, password: 
     )
 }
 
-/// The status and why.
+/// The status, and the reason of a refusal.
 fn outcome(response: &Response) -> (u16, Option<&str>) {
     (response.status, response.header("x-postern-reason"))
 }
@@ -107,7 +107,7 @@ fn outcome(response: &Response) -> (u16, Option<&str>) {
 const USUAL: &str = "198.51.100.7";
 const TOO_MANY: (u16, Option<&str>) = (429, Some("too_many_failures"));
 
-/// 200 addresses of one network are one client, and only that client is locked out.
+/// 200 addresses of one IPv6 network are one client, and only that client is locked out.
 #[test]
 fn wrong_passwords_from_one_ipv6_network_lock_nobody_else_out() {
     let world = World::new();
@@ -149,8 +149,8 @@ fn wrong_passwords_from_one_ipv6_network_lock_nobody_else_out() {
     );
 }
 
-/// A thousand clients make a hundred guesses; the owner comes in from where they usually are, and a
-/// new address is told why it has to wait.
+/// A thousand clients make a hundred guesses. The owner can still sign in from their usual address,
+/// and a new address learns why it must wait.
 #[test]
 fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
     let world = World::new();
@@ -172,7 +172,7 @@ fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
     }
     assert_eq!(tried, 100);
     assert_eq!(isolate.memory.hashes() - hashes, 100 + 10, "one for each that was tried");
-    // Each failure is a row and an update of the summary; each sign-in is a session and an event.
+    // A failure writes a row and updates the summary; a sign-in writes a session and an event.
     assert_eq!(world.database.changes() - changes, 100 * 2 + 1 + 10 * 2);
     let refused = sign_in_from(&isolate, "203.0.113.77", "admin", ADMIN_PASSWORD);
     assert_eq!(outcome(&refused), (429, Some("new_address")));
@@ -187,7 +187,7 @@ fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
     assert_eq!(sign_in_from(&isolate, "203.0.113.77", "admin", ADMIN_PASSWORD).status, 200);
 }
 
-/// Else it would tell which names there are.
+/// Another limit would tell which names exist.
 #[test]
 fn the_limits_are_the_same_for_a_name_that_nobody_has() {
     let world = World::new();
@@ -272,7 +272,8 @@ fn an_address_counts_as_used_for_thirty_days_and_twenty_are_kept() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 0);
 }
 
-/// The platform is asked where a hash would be computed, and before anything is read or written.
+/// The platform's limit is asked only if a hash would be computed, and before anything is read or
+/// written.
 #[test]
 fn the_platforms_limit_is_asked_before_anything_is_computed() {
     let world = World::new();
@@ -367,8 +368,8 @@ fn an_address_is_limited_across_user_names() {
     );
 }
 
-/// Of guesses that are begun at once, none is right after the tenth failure, so that a burst finds
-/// no more than a trickle.
+/// After the tenth failure, even a right guess of the same burst is refused. So a burst of guesses
+/// succeeds no more often than slow ones.
 #[test]
 fn a_burst_of_guesses_is_limited_like_a_trickle() {
     let world = World::new();
@@ -392,13 +393,13 @@ fn a_burst_of_guesses_is_limited_like_a_trickle() {
 fn a_right_password_is_remembered_for_a_minute() {
     let world = World::new();
     let isolate = world.isolate();
-    // The first time creates the user; what was read before that is not remembered.
+    // The first sign-in creates the user, and what was read before that is not cached.
     assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
     assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
     let before = world.database.batches.get();
     assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
     assert_eq!(world.database.batches.get(), before, "remembered");
-    // The same characters, divided otherwise, are another credential.
+    // The same characters with another boundary between name and password are another credential.
     assert_eq!(
         isolate.get("/v1/verify", &basic("admi", &format!("n{ADMIN_PASSWORD}"))).status,
         401
@@ -413,7 +414,7 @@ fn a_right_password_is_remembered_for_a_minute() {
     assert!(world.database.batches.get() > before, "forgotten");
 }
 
-/// Whoever guesses must not learn from what an isolate remembers of the owner's own sign-ins.
+/// A guesser must not profit from an isolate that remembers the owner's own sign-ins.
 #[test]
 fn a_guess_is_limited_also_while_the_right_password_is_remembered() {
     let world = World::new();
@@ -553,7 +554,8 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     assert_eq!(isolate.verify(&token).0, 403);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1, "the administrator");
     let insert = format!(
-        "INSERT INTO users (username, type, created_at, modified_at) VALUES ('{hidden}', 'SYS_Reader', 0, 0)"
+        "INSERT INTO users (username, type, created_at, modified_at) \
+         VALUES ('{hidden}', 'SYS_Reader', 0, 0)"
     );
     let insert = postern::ports::Statement::new(insert, []);
     crate::support::block_on(isolate.cx().sql.batch(vec![insert]))
@@ -561,13 +563,15 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     assert_eq!(isolate.verify(&token), (200, hidden.to_owned()));
 }
 
-/// The first administrator is created while there is none at all. One who was deleted stays
-/// deleted, also where whoever deleted them is the only one left.
+/// The first administrator is created if no administrator exists. A deleted one is not created
+/// again, also if the administrator who deleted them is the only one left.
 #[test]
 fn a_deleted_first_administrator_does_not_come_back() {
     let world = World::new();
     let isolate = world.isolate();
-    let body = json!({ "username": "second", "type": "Administrator", "password": "correct horse second" });
+    let body = json!({
+        "username": "second", "type": "Administrator", "password": "correct horse second",
+    });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
     let delete = Request::new("DELETE", "/v1/users/1")
         .authorization(&basic("second", "correct horse second"));
@@ -580,8 +584,8 @@ fn a_deleted_first_administrator_does_not_come_back() {
     assert_eq!(cost("admin"), cost("nobody"));
     assert_eq!(cost("admin").0, 401);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1);
-    // The schema keeps an enabled one. Where only a disabled one is left all the same, that is one
-    // too.
+    // The schema keeps one enabled administrator. If only a disabled one is left, no first one is
+    // created either.
     world.database.execute("DROP TRIGGER users_keep_an_administrator_on_update");
     world.database.execute("UPDATE users SET enabled = 0");
     assert_eq!(cost("admin").0, 401);

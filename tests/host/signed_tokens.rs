@@ -1,5 +1,5 @@
-//! Tokens whose signature was checked before: what is saved, and that everything else is looked at
-//! again.
+//! Tokens whose signature was verified before: which work is saved, and that all other checks are
+//! repeated.
 
 use std::rc::Rc;
 
@@ -53,7 +53,7 @@ fn accepted(isolate: &Isolate<'_>, token: &str) {
     assert_eq!(isolate.verify(token), (200, "alice".to_owned()));
 }
 
-/// A token is remembered from the second time on.
+/// A token is cached when it is seen for the second time.
 fn remembered(isolate: &Isolate<'_>, token: &str) {
     accepted(isolate, token);
     accepted(isolate, token);
@@ -97,7 +97,7 @@ fn a_wrong_signature_is_not_remembered_in_either_way() {
         cost(&world, || (0..3).for_each(|_| refused(&isolate, &forged, "bad_signature"))),
         (3, 0, 0)
     );
-    // The claims of a known token with another signature, and the other way round.
+    // The claims of a cached token with another signature, and the other way round.
     let (text, signature) = good.rsplit_once('.').expect("dots");
     let (other_text, other_signature) = forged.rsplit_once('.').expect("dots");
     refused(&isolate, &format!("{text}.{other_signature}"), "bad_signature");
@@ -126,7 +126,7 @@ fn a_hit_never_extends_a_lifetime() {
     accepted(&isolate, &token);
     world.pass(1);
     refused(&isolate, &token, "expired");
-    // Nor does it outlast a shorter lifetime that the app is given.
+    // A cached token does not outlast a shorter lifetime that its app gets.
     let now = world.now.get().seconds();
     let issued = ours.token(
         Algorithm::EdDsa,
@@ -159,7 +159,10 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
     dies(&json!({ "secret": ours.pem(), "enable": "0" }), "no_app");
     dies(&json!({ "secret": new.pem() }), "bad_signature");
     dies(
-        &json!({ "secret": ours.jwk(&json!({})).to_string(), "fieldmap": { "username": "sub", "name": "n", "email": "e" } }),
+        &json!({
+            "secret": ours.jwk(&json!({})).to_string(),
+            "fieldmap": { "username": "sub", "name": "n", "email": "e" },
+        }),
         "claim_missing",
     );
     dies(&json!({ "secret": "abcd", "algorithm": "HS256" }), "wrong_algorithm");
@@ -201,7 +204,7 @@ fn is_its_apps_and_no_others(
         isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status
     };
     assert_eq!((of("A"), of("B")), (401, 200));
-    // The same key, registered twice: the first in order of name is it, remembered or not.
+    // If two apps have the same key, the first in order of name takes the token, cached or not.
     register("A", b);
     let app = |isolate: &Isolate<'_>| {
         crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"]
@@ -232,7 +235,7 @@ fn a_withdrawn_key_of_a_published_set_takes_its_tokens_with_it() {
     accepted(&isolate, &token);
 }
 
-/// The same for shared secrets, of which the memory keeps no copy.
+/// The same holds for shared secrets, of which the cache has no copy.
 #[test]
 fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     let world = World::new();
@@ -262,8 +265,8 @@ fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     refused(&isolate, &token, "expired");
 }
 
-/// Of apps with one secret, those with another algorithm never take it, whoever chose the
-/// candidates.
+/// An app with the same secret and another algorithm never takes the token, also if the call names
+/// it.
 #[test]
 fn a_remembered_token_is_of_its_own_algorithm() {
     let world = World::new();
@@ -288,7 +291,7 @@ fn a_remembered_token_is_of_its_own_algorithm() {
     assert_eq!((is_found(right), is_found(Rc::new(wrong))), (true, false));
 }
 
-/// With the end of a known token, which says where it is remembered, nothing else is known.
+/// Tokens that share the end of a cached token, by which the cache finds it, are not taken for it.
 #[test]
 fn every_character_of_a_remembered_token_counts() {
     let world = World::new();
@@ -319,7 +322,7 @@ fn every_character_of_a_remembered_token_counts() {
 
 const KEY: KeyId = [1; 32];
 
-/// A token that says the number, and something long.
+/// A token with `number` as a claim, padded to a length.
 fn numbered(number: usize, length: usize) -> String {
     let claims =
         json!({ "n": number, "x": "x".repeat(length) }).as_object().cloned().unwrap_or_default();
@@ -336,7 +339,7 @@ fn signer(tokens: &SignedTokens, text: &str) -> Option<KeyId> {
 }
 
 #[test]
-fn so_many_tokens_are_remembered_and_no_more() {
+fn the_number_of_remembered_tokens_is_bounded() {
     let tokens = SignedTokens::default();
     let text = |number| numbered(number, 0);
     for number in 0..=KEPT_TOKENS {
@@ -351,7 +354,7 @@ fn so_many_tokens_are_remembered_and_no_more() {
 }
 
 #[test]
-fn so_many_bytes_are_remembered_and_no_more() {
+fn the_bytes_of_remembered_tokens_are_bounded() {
     let tokens = SignedTokens::default();
     let text = |number| numbered(number, 5_000);
     let too_many = KEPT_BYTES / 5_000 + 1;
@@ -374,7 +377,7 @@ fn so_many_bytes_are_remembered_and_no_more() {
 }
 
 #[test]
-fn one_that_is_noted_again_takes_its_place_once() {
+fn a_token_that_is_noted_again_is_counted_once() {
     let tokens = SignedTokens::default();
     let (small, large) = (numbered(0, 0), numbered(0, 5_000));
     for text in
@@ -385,8 +388,8 @@ fn one_that_is_noted_again_takes_its_place_once() {
     assert_eq!((signer(&tokens, &small), signer(&tokens, &large)), (Some(KEY), Some(KEY)));
 }
 
-/// Orders in which the same tokens may come again and again: always the same, the reverse each
-/// second time, and mixed anew each time.
+/// Orders in which the same tokens come again and again: the same order each time, reversed every
+/// second time, and shuffled each time.
 #[test]
 fn in_whatever_order_as_many_tokens_come_all_are_remembered_from_their_third_time_on() {
     let texts: Vec<_> = (0..KEPT_TOKENS).map(|number| numbered(number, 0)).collect();
@@ -436,7 +439,7 @@ fn the_whole_token_decides_and_not_where_it_was_found() {
     let (_, signature) = text.rsplit_once('.').expect("dots");
     let (signed, _) = other.rsplit_once('.').expect("dots");
     assert_eq!(signer(&tokens, &format!("{signed}.{signature}")), None);
-    // Another key is known from then on.
+    // From now on, the cache names another key as the signer.
     note(&tokens, &text, [2; 32]);
     assert_eq!(signer(&tokens, &text), Some([2; 32]));
 }

@@ -1,19 +1,19 @@
-//! The sources as the tests of the architecture read them: files, the code in them, and which file
+//! The sources as the architecture's tests read them: the files, the code in them, and which file
 //! names which.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// One file of `src`.
+/// A file of `src`.
 pub struct Source {
     pub path: PathBuf,
-    /// Without comments, and without what is compiled for unit tests only.
+    /// Without comments and without code for unit tests.
     pub code: String,
-    /// Where it is in the crate: `["api", "dialects", "v1", "users"]`.
+    /// The module's path in the crate: `["api", "dialects", "v1", "users"]`.
     module: Vec<String>,
 }
 
-/// What stands for the crate's root itself, under which every room could be reached unseen.
+/// Stands for the crate's root itself. A file that names it could reach every room unseen.
 pub const ROOT: &str = "the crate's root";
 
 pub fn sources() -> Vec<Source> {
@@ -44,7 +44,7 @@ impl Source {
         Self { path, code, module }
     }
 
-    /// The paths that the code names, each from the crate's root: `api::http::route::Call`.
+    /// The paths that the code names, from the crate's root: `api::http::route::Call`.
     pub fn names(&self) -> Vec<Vec<String>> {
         let mut names = Vec::new();
         let mut rest = String::new();
@@ -95,14 +95,14 @@ impl Source {
     }
 }
 
-/// `pub(in crate::edge)` says who may name an item, and names nothing itself.
+/// `pub(in crate::edge)` restricts an item's visibility and names nothing itself.
 fn without_visibility(code: &str) -> String {
     let mut parts = code.split("pub(in ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |code, part| code + "pub" + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-/// Whether what stands before `use` is the end of another item or an attribute.
+/// `use` begins an item if the text before it ends another item or an attribute.
 fn is_item_start(before: &str) -> bool {
     before.trim_end().ends_with(['}', ']', '{'])
         || before.trim_end().ends_with("pub")
@@ -118,7 +118,7 @@ fn module_of(path: &Path) -> Vec<String> {
     parts
 }
 
-/// `a::{b, c::d}` as `a::b` and `a::c::d`.
+/// `a::{b, c::d}` becomes `a::b` and `a::c::d`.
 fn expand(tree: &str, prefix: &str, names: &mut Vec<String>) {
     let tree = tree.trim();
     let Some((begin, rest)) = tree.split_once('{') else {
@@ -147,7 +147,7 @@ fn expand(tree: &str, prefix: &str, names: &mut Vec<String>) {
     }
 }
 
-/// Words joined by `::` outside of `use`.
+/// Paths with `::` outside of `use`.
 fn inline_paths(code: &str, names: &mut Vec<String>) {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$';
     names.extend(code.split(|c| !is_part(c)).filter(|word| word.contains("::")).map(str::to_owned));
@@ -172,7 +172,7 @@ pub fn graph() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
     sources.iter().map(|source| (source.path.clone(), named(source))).collect()
 }
 
-/// Files that name each other, directly or over others: each group once.
+/// Groups of files that name each other, directly or through other files.
 pub fn circles(graph: &BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> Vec<Vec<PathBuf>> {
     let reached: BTreeMap<_, _> = graph.keys().map(|file| (file, reach(graph, file))).collect();
     let mut circles = BTreeSet::new();
@@ -225,7 +225,8 @@ mod tests {
         }
     }
 
-    /// What would bring every room in under a name that the rules do not see.
+    /// An alias or a glob of the root would import every room under a name that the rules do not
+    /// see.
     #[test]
     fn the_root_of_the_crate_is_named_by_no_alias_and_no_glob() {
         for code in [

@@ -1,5 +1,5 @@
-//! How long memory is relied on, how many round trips a verification costs, and what happens while
-//! D1 or KV does not answer.
+//! How long memory is used, how many round trips a verification costs, and what happens while D1 or
+//! KV does not answer.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ fn erp(world: &World) -> Isolate<'_> {
     isolate
 }
 
-/// How many batches and KV calls something costs.
+/// How many batches and KV calls the deed costs.
 fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32) {
     let before = (world.database.batches.get(), world.kv.calls.get());
     deed();
@@ -126,7 +126,7 @@ fn disabling_an_app_is_in_force_at_once_here_and_within_ten_seconds_elsewhere() 
     assert_eq!(here.verify(&token), (401, "no_app".to_owned()), "at once");
     assert_eq!(there.verify(&token).0, 200, "memory is fresh there");
     world.pass(10);
-    // The answer may still be the old one, but the feed is read behind it.
+    // The answer may still be the old one, but the feed is read in the background.
     assert_eq!(there.verify(&token).0, 200);
     world.run_tasks();
     assert_eq!(there.verify(&token), (401, "no_app".to_owned()));
@@ -193,7 +193,7 @@ fn whatever_kills_a_credential_is_in_force_elsewhere_within_ten_seconds() {
 
     let mut claims = here.claims("alice");
     claims.insert("iat".to_owned(), world.now.get().seconds().into());
-    // Without `iat`, it would not count before the app's `expire` is over.
+    // Without `iat`, the token would be refused until the app's `expire` has passed.
     let token = crate::support::forge(
         r#"{"alg":"HS256","typ":"JWT"}"#,
         &Value::Object(claims).to_string(),
@@ -318,9 +318,12 @@ fn an_app_beyond_the_thousand_that_memory_holds_is_found_by_name() {
     let world = World::new();
     let isolate = erp(&world);
     let cx = isolate.cx();
-    let insert = "INSERT INTO token_apps SELECT 'App ' || value, 'p' || value, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email,
-        algorithm, enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy
-        FROM token_apps, json_each((SELECT '[' || group_concat(n) || ']' FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1100) SELECT n FROM c)))
+    let insert = "INSERT INTO token_apps SELECT 'App ' || value, 'p' || value, secret,
+        secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm, enabled,
+        creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy
+        FROM token_apps, json_each((SELECT '[' || group_concat(n) || ']' FROM (
+          WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1100)
+          SELECT n FROM c)))
         WHERE name = 'ERP'";
     block_on(cx.sql.batch(vec![postern::ports::Statement::new(insert, [])])).expect("1,100 apps");
     let cold = world.isolate();
@@ -422,7 +425,7 @@ fn without_kv_nothing_changes_for_callers() {
     assert!(world.log.0.borrow().iter().any(|line| line.contains("KV does not answer")));
 }
 
-/// A write whose answer is lost may have taken effect: memory must not be trusted after it.
+/// A write whose answer is lost may have taken effect, so memory must not be used after it.
 #[test]
 fn after_a_write_of_unknown_outcome_the_feed_is_read_first() {
     let world = World::new();
@@ -500,7 +503,8 @@ fn a_reading_that_was_overtaken_changes_nothing() {
         START,
     );
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(1));
-    // The app is disabled at 5; a reading of 4, when it was still enabled, arrives after that of 5.
+    // The app is disabled at revision 5. A reading at revision 4, when it was enabled, arrives
+    // later.
     let newer = Reading {
         head: 5,
         oldest: 1,
@@ -522,8 +526,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
     assert_eq!(trust.revision(), Some(5));
 }
 
-/// As D1's Time Travel does it. What was written since has the revisions that isolates have read
-/// already.
+/// Like D1's Time Travel: what was written since has revisions that isolates have read already.
 #[test]
 fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since() {
     let world = World::new();
@@ -559,7 +562,7 @@ fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since()
     assert_eq!([lists(&here), lists(&there)], [403, 403]);
 }
 
-/// A reading that began before a write must not bring back what the write took away.
+/// A reading that began before a write must not restore what the write has evicted.
 #[test]
 fn a_slow_reading_never_overwrites_a_newer_revision() {
     let world = World::new();
@@ -569,7 +572,8 @@ fn a_slow_reading_never_overwrites_a_newer_revision() {
     world.pass(11);
     let verify = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}"));
     let mut body = json!({
-        "name": "ERP", "secret": "abcd", "expire": 86_400, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        "name": "ERP", "secret": "abcd", "expire": 86_400,
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         "algorithm": "HS256", "enable": "0", "inituser": "1", "initroles": [],
     });
     for enabled in ["0", "1", "0"] {

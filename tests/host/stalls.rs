@@ -1,4 +1,4 @@
-//! What answers while D1 takes longer than anybody waits, and what is right when it answers again.
+//! What Postern answers while D1 takes longer than a request waits, and after D1 has recovered.
 
 use postern::api::http::message::Response;
 use postern::domain::time::Millis;
@@ -8,7 +8,7 @@ use crate::support::{
     ADMIN_PASSWORD, Isolate, Request, World, all_at_once, basic, block_on, json_of,
 };
 
-/// As long as an answer waits for D1, and a little for what comes then.
+/// As long as an answer waits for D1, and a little longer for what follows.
 const IN_TIME: Millis = Millis(1_600);
 const STALE: &str = "x-postern-stale";
 
@@ -18,7 +18,7 @@ fn erp(world: &World) -> Isolate<'_> {
     isolate
 }
 
-/// An isolate in which alice was verified so many seconds ago, and her token.
+/// An isolate in which alice was verified `seconds` ago, and her token.
 fn alice_seconds_ago(world: &World, seconds: i64) -> (Isolate<'_>, String) {
     let isolate = erp(world);
     let token = isolate.token("alice");
@@ -31,7 +31,7 @@ fn verification(token: &str) -> Request {
     Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}"))
 }
 
-/// D1 takes so long, on the way there and on the way back.
+/// Sets how long a batch takes to reach D1, and its answer to come back, in milliseconds.
 fn stall(world: &World, there: i64, back: i64) {
     world.database.takes.set([Millis(there), Millis(back)]);
 }
@@ -138,7 +138,7 @@ fn what_is_new_is_refused_in_time_and_a_forged_token_as_ever() {
             let (answer, took, _) = timed(&world, || isolate.send(&request));
             assert_eq!(answer.status, status, "{}", answer.body);
             assert!(took <= IN_TIME, "{status}: {took:?}");
-            // `/health` says it by its members.
+            // `/health` says it in its body.
             let says_so = stale_by(&answer).is_some() || status == 200;
             assert_eq!(
                 says_so,
@@ -330,7 +330,7 @@ fn a_staleness_above_the_limit_for_copies_is_a_slip() {
     );
 }
 
-/// The platform ends work behind an answer after a while, and nothing notes that it did.
+/// The platform ends background work after a while, and nothing records that it did.
 #[test]
 fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
     let world = World::new();
@@ -377,7 +377,7 @@ fn a_reading_that_began_before_a_write_of_unknown_outcome_is_not_believed() {
     assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
 }
 
-/// Memory knows the session, and the copy in KV, which is younger, does not.
+/// Memory knows the session. The copy in KV, which is fresher, does not.
 #[test]
 fn an_answer_that_relies_on_the_older_copy_says_how_old_that_one_is() {
     let world = World::new();

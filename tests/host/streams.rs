@@ -1,5 +1,5 @@
-//! Whether what stays open through the gateway may stay open. When it is asked, and what is closed
-//! then, is `tests/edge/streams.test.mjs`'s.
+//! Whether a connection that was opened through the gateway may stay open.
+//! `tests/edge/streams.test.mjs` tests when that is checked, and what is closed.
 
 use postern::api::http::message::Authority;
 use postern::domain::secret::Secret;
@@ -24,7 +24,7 @@ fn gateway(world: &World) -> Isolate<'_> {
     ])
 }
 
-/// A world with an app, and an isolate in front of an origin.
+/// Registers an app in an isolate with an origin.
 fn with_app(world: &World) -> Isolate<'_> {
     let isolate = gateway(world);
     isolate.register(&json!({}));
@@ -77,8 +77,8 @@ fn changed(isolate: &Isolate<'_>, method: &str, path: &str, body: &Value) {
     assert!(response.status < 300, "{method} {path}: {}", response.body);
 }
 
-/// Opens in one isolate, ends in another, and looks when the first one's memory is as old as it may
-/// be.
+/// Opens a stream in one isolate and ends its right in another. Checks it again when the memory of
+/// the first isolate reaches its maximum age.
 #[track_caller]
 fn ends(what: impl Fn(&Isolate<'_>) -> Request, end: impl Fn(&Isolate<'_>)) {
     let world = World::new();
@@ -114,7 +114,7 @@ fn what_is_open_ends_with_its_user() {
         changed(isolate, "DELETE", &format!("{}/tokens", path(isolate)), &Value::Null)
     });
     ends(known, |isolate| {
-        // Somebody else of that name is not whom the stream was opened by.
+        // Another user of that name is not the user who opened the stream.
         changed(isolate, "DELETE", &path(isolate), &Value::Null);
         changed(isolate, "POST", "/v1/users", &json!({ "username": "alice" }));
     });
@@ -137,8 +137,8 @@ fn what_is_open_ends_with_its_credential() {
         let id = tokens["items"][0]["id"].as_i64().expect("an id");
         changed(isolate, "DELETE", &format!("/v1/users/1/tokens/{id}"), &Value::Null);
     });
-    // Another app with the same key takes the token, but it is not the one that the stream was
-    // opened by.
+    // Another app with the same key takes the token, but it is not the app that the stream was
+    // opened with.
     ends(known, |isolate| {
         isolate.register(&json!({ "name": "ZZZ" }));
         isolate.register(&json!({ "enable": "0" }));
@@ -159,7 +159,9 @@ fn what_is_open_ends_with_its_grant() {
 #[test]
 fn a_route_of_a_dialect_that_the_origin_answers_ends_alike() {
     let nodes = |isolate: &Isolate<'_>| {
-        let body = json!({ "username": "carol", "password": "a long password", "type": "SYS_Creator", "roles": [] });
+        let body = json!({
+            "username": "carol", "password": "a long password", "type": "SYS_Creator", "roles": [],
+        });
         changed(isolate, "POST", "/v1/users", &body);
         Request::new("GET", "/imanager/cloud/web/nodes/server")
             .authorization(&basic("carol", "a long password"))
@@ -224,7 +226,7 @@ fn looking_again_creates_and_changes_nobody() {
 fn many_that_are_looked_at_together_cost_one_reading_and_young_memory_none() {
     let world = World::new();
     let isolate = with_app(&world);
-    // A bookmark makes a request read, and not the looks at what it has opened.
+    // A bookmark makes a request read D1, but not the later checks of what it has opened.
     let marked = isolate.administer("POST", "/v1/users", &json!({ "username": "bob" }));
     let bookmark = marked.header("x-postern-bookmark").expect("a bookmark").to_owned();
     let streams: Vec<_> = (0..100)
@@ -261,7 +263,7 @@ fn while_d1_does_not_answer_a_stream_stays_as_long_as_its_requests_would_be_answ
     assert_eq!(isolate.send(&stream.request).status, 503);
 }
 
-/// Requests rely on copies then; what is open ends where D1 does not confirm it in time.
+/// While D1 does not answer, requests use copies. A stream ends if D1 does not confirm it in time.
 #[test]
 fn what_d1_does_not_confirm_in_time_ends_and_what_comes_in_time_counts() {
     for (back, stays_open) in [(60_000, false), (2_700, false), (2_300, true), (100, true)] {
@@ -319,7 +321,7 @@ fn a_password_is_checked_again_once_a_minute_for_all_and_counts_no_failure() {
     open_by(&isolate, &basic("carol", "the second password"));
 }
 
-/// Many who sign in at once must not close what others have open.
+/// Many concurrent sign-ins must not close the streams of other users.
 #[test]
 fn a_password_that_is_checked_again_waits_for_no_queue_of_sign_ins() {
     let world = World::new();
@@ -335,7 +337,7 @@ fn a_password_that_is_checked_again_waits_for_no_queue_of_sign_ins() {
     let cx = isolate.cx();
     let places: Vec<u64> =
         (0..100).map(|_| cx.memory.hashing.join(cx.timer.now(), false).expect("a place")).collect();
-    // Each takes 50 ms, and all who wait are still there.
+    // Each sign-in takes 50 ms, and all clients are still waiting.
     let sign_ins = async {
         for (done, place) in places.iter().enumerate() {
             cx.timer.sleep(Millis(50)).await;

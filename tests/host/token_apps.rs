@@ -1,4 +1,4 @@
-//! What answers show of a token app and of its keys, and how its refusals are told.
+//! What answers show of a token app and its keys, and how refusals are explained.
 
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::fetch_problem::FetchProblem;
@@ -13,7 +13,9 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "https://issuer.test/keys";
 
 fn create(isolate: &Isolate<'_>, members: &Value) -> Value {
-    let mut body = json!({ "name": "App", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": "App", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in members.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -26,18 +28,21 @@ fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
     isolate.signed(SECRET, claims)
 }
 
-/// Programs choose by these words, so a word that is new, renamed or gone is a change of the
+/// Programs depend on these reasons, so a reason that is added, renamed or removed changes the
 /// contract.
 #[test]
 fn the_reasons_of_the_document_are_these() {
     let document: Value =
         serde_json::from_str(include_str!("../../public/v1/openapi.json")).expect("JSON");
     let reason = &document["components"]["schemas"]["Problem"]["properties"]["reason"]["anyOf"];
-    let of_401 = "missing bad_scheme too_long not_three_parts bad_base64 bad_json doubled_member unknown_algorithm \
-        critical_extension claim_type claim_missing no_lifetime no_app wrong_parameter wrong_algorithm bad_signature expired \
-        not_yet_valid too_long_lived revoked bad_key key_name issuer_mismatch audience_mismatch type_refused party_refused bound_token wrong_password";
-    let of_403 = "user_refused user_disabled user_deleted user_unknown id_conflict insufficient_scope no_permission cross_origin \
-        not_administrator key_refused cookie_refused would_outlive not_provisioned rule";
+    let of_401 = "missing bad_scheme too_long not_three_parts bad_base64 bad_json doubled_member \
+        unknown_algorithm critical_extension claim_type claim_missing no_lifetime no_app \
+        wrong_parameter wrong_algorithm bad_signature expired not_yet_valid too_long_lived revoked \
+        bad_key key_name issuer_mismatch audience_mismatch type_refused party_refused bound_token \
+        wrong_password";
+    let of_403 = "user_refused user_disabled user_deleted user_unknown id_conflict \
+        insufficient_scope no_permission cross_origin not_administrator key_refused \
+        cookie_refused would_outlive not_provisioned rule";
     for (index, words) in [of_401, of_403].into_iter().enumerate() {
         let words: Vec<_> = words.split_whitespace().collect();
         assert_eq!(reason[index]["enum"], json!(words));
@@ -53,7 +58,7 @@ fn the_reasons_of_the_document_are_these() {
             "too_many_at_once"
         ])
     );
-    // Only a call that an application signed can meet the others.
+    // The other reasons occur only in calls that an application signed.
     let others: Vec<_> = Denied::REASONS
         .into_iter()
         .filter(|word| !of_401.split_whitespace().any(|known| known == *word))
@@ -71,7 +76,7 @@ fn every_route_that_refuses_a_token_says_why_in_a_header() {
     let alice = format!("Bearer {}", token(&isolate, &json!({})));
     assert_eq!(isolate.get("/v1/verify", &alice).status, 200);
     let mut told = std::collections::BTreeMap::new();
-    // A page of the console asks for its session, and no token.
+    // Pages of the console ask for a session instead of a token.
     for (dialect, route) in
         routes().filter(|(_, route)| !route.operation.ends_with("_console_session"))
     {
@@ -116,7 +121,9 @@ fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
     let world = World::new();
     let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
     create(&isolate, &json!({ "passClaims": ["tenant", "/nested/list", "absent", "long"] }));
-    let claims = json!({ "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097) });
+    let claims = json!({
+        "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097),
+    });
     let bearer = format!("Bearer {}", token(&isolate, &claims));
     let expected = [
         ("x-auth-claim-tenant", "bl%C3%A5%2C 100%25"),
@@ -131,7 +138,7 @@ fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
     assert_eq!(claims, expected);
 }
 
-/// The name of a header has ASCII letters, digits and `-` only here, and its case does not count.
+/// A header's name has only ASCII letters, digits and `-`, and is case-insensitive.
 #[test]
 fn the_header_of_a_claim_is_its_name_without_what_no_header_has() {
     for (claim, header) in [
@@ -173,7 +180,8 @@ fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
             .cloned()
             .collect();
         names.sort_unstable();
-        let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser lastModifiedDate name secret token_name";
+        let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser \
+            lastModifiedDate name secret token_name";
         assert_eq!(names.join(" "), expected);
         assert_eq!(
             app["fieldmap"],
@@ -181,11 +189,16 @@ fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
         );
     }
     let chosen = json!({
-        "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"], "authorized_parties": ["web"],
-        "required_scopes": ["x"], "speaks_for": "own", "bound_tokens": "ignore", "role_map": { "a": "b" }, "group_map": { "c": 5 },
+        "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"],
+        "authorized_parties": ["web"],
+        "required_scopes": ["x"], "speaks_for": "own", "bound_tokens": "ignore",
+        "role_map": { "a": "b" }, "group_map": { "c": 5 },
         "groups_mode": "sync", "profile": "once", "pass_claims": ["tenant"],
     });
-    let map = json!({ "username": "loginname", "name": "name", "email": "email", "id": "uid", "groups": "groups", "roles": "roles" });
+    let map = json!({
+        "username": "loginname", "name": "name", "email": "email", "id": "uid", "groups": "groups",
+        "roles": "roles",
+    });
     let mut all = chosen.clone();
     all["fieldmap"] = map.clone();
     isolate.register(&all);
@@ -225,7 +238,9 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
         );
     }
     let (first, second) = (Issuer::of(Algorithm::Es256), Issuer::of(Algorithm::Es256));
-    let set = json!({ "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))] });
+    let set = json!({
+        "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))],
+    });
     let x = first.jwk(&json!({}))["x"].as_str().expect("a coordinate").to_owned();
     world.issuers.publish(KEYS, &set.to_string(), None);
     let registered =
@@ -252,8 +267,8 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
         );
         assert!(everywhere(&name).iter().all(|body| !body.contains(&x)), "{name}");
     }
-    // By another isolate, which has not asked the issuer: it knows no keys yet, and asks nobody for
-    // an answer.
+    // Another isolate has not asked the issuer, so it knows no keys, and does not ask for this
+    // answer.
     let asked = world.issuers.asked.get();
     assert_eq!(
         json_of(&world.isolate().get("/v1/token-apps/Published", &admin()))["keys"],
@@ -262,8 +277,8 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
     assert_eq!(world.issuers.asked.get(), asked);
 }
 
-/// An issuer that is down at registration is no reason to refuse the app; what is wrong with it is
-/// told wherever one looks.
+/// The app is registered also if its issuer does not answer. The problem is shown in the answer,
+/// the log and the explanation.
 #[test]
 fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explanation() {
     let problems = [
@@ -290,7 +305,8 @@ fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explana
             (Some(1), &json!([]))
         );
         let body = json!({
-            "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA", "enable": "0", "inituser": "1",
+            "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA",
+            "enable": "0", "inituser": "1",
             "initroles": [], "fieldmap": { "username": "u", "name": "n", "email": "e" },
         });
         let by_bi =
@@ -322,7 +338,7 @@ fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explana
                 .is_some_and(|detail| detail.contains(text))),
             "{explained}"
         );
-        // Others learn that it does not answer, and when to come back.
+        // Other callers learn that the issuer does not answer, and when to try again.
         let refused = isolate.get("/v1/verify", &format!("Bearer {token}"));
         assert_eq!(
             (refused.status, refused.header("retry-after").is_some()),
@@ -371,14 +387,17 @@ fn an_explanation_names_the_key_that_signed_the_token() {
     world.issuers.publish(KEYS, &set.to_string(), None);
     let now = world.now.get().seconds();
     for secret in [set.to_string(), KEYS.to_owned()] {
-        let app = json!({ "algorithm": "EdDSA", "secret": secret, "anyAudience": true, "claims": { "username": "sub" } });
+        let app = json!({
+            "algorithm": "EdDSA", "secret": secret, "anyAudience": true,
+            "claims": { "username": "sub" },
+        });
         let method = if secret == KEYS { "PUT" } else { "POST" };
         let path = if secret == KEYS { "/v1/token-apps/App" } else { "/v1/token-apps" };
         let mut body = app;
         body["name"] = json!("App");
         let shown = json_of(&isolate.administer(method, path, &body));
         for (issuer, index, name) in [(&first, 0, "the kid \"a\""), (&second, 1, "no kid")] {
-            // The token names no key.
+            // A token without `kid`.
             let token = issuer.token(
                 Algorithm::EdDsa,
                 &json!({}),
@@ -399,7 +418,11 @@ fn an_explanation_names_the_key_that_signed_the_token() {
 fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
     let world = World::new();
     let isolate = world.isolate();
-    let secret = json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS256", "use": "sig" }).to_string();
+    let secret = json!({
+        "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS256",
+        "use": "sig",
+    })
+    .to_string();
     let created = create(&isolate, &json!({ "secret": secret }));
     assert_eq!((&created["hasSecret"], created.get("warnings")), (&json!(true), None), "{created}");
     let bytes: Vec<u8> = (0..32).collect();
@@ -413,19 +436,42 @@ fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
         "the text of the JWK is no secret"
     );
     for wrong in [
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512" }).to_string(),
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc" }).to_string(),
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "key_ops": ["wrapKey"] }).to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512",
+        })
+        .to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc",
+        })
+        .to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+            "key_ops": ["wrapKey"],
+        })
+        .to_string(),
         Issuer::of(Algorithm::Es256).jwk(&json!({})).to_string(),
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pT2m0Yw8m3lq3cM2iB1m7h2m0Yw8m3lq3cM2iB1m7 me@example.com".to_owned(),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pT2m0Yw8m3lq3cM2iB1m7h2m0Yw8m3lq3cM2iB1m7 \
+         me@example.com"
+            .to_owned(),
     ] {
-        let response = isolate.administer("PATCH", "/v1/token-apps/App", &json!({ "secret": wrong }));
-        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!("secret")), "{wrong}: {}", response.body);
+        let response = isolate.administer(
+            "PATCH",
+            "/v1/token-apps/App",
+            &json!({
+                "secret": wrong,
+            }),
+        );
+        assert_eq!(
+            (response.status, &json_of(&response)["field"]),
+            (400, &json!("secret")),
+            "{wrong}: {}",
+            response.body
+        );
     }
     assert_eq!(verify(&bytes).0, 200, "a refused change changes nothing");
 }
 
-/// Whoever shows a token may not find out by its refusals which apps there are.
+/// A client must not find out from refusals which apps exist.
 #[test]
 fn an_app_that_is_named_and_disabled_is_told_like_one_that_is_not_there() {
     let world = World::new();

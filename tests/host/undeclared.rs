@@ -1,5 +1,5 @@
-//! Nothing that nobody reads is answered with success. The cases derive from the tables of routes,
-//! so that a new route is held to it by being there.
+//! A request with something that no route reads is never answered with success. The cases derive
+//! from the tables of routes, so a new route is tested without a further test.
 
 use postern::api::dialects::DIALECTS;
 use postern::api::dialects::v1::binding::OPERATIONS;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::routes::{filled, routes};
 use crate::support::{Isolate, Request, World, admin, json_of};
 
-/// A name that no route declares, and that is near no declared one.
+/// A name that no route declares, and that is not similar to a declared one.
 const UNKNOWN: &str = "zzzzzzzz";
 
 /// The routes that refuse what they do not declare, each at its first path.
@@ -31,7 +31,7 @@ fn request(route: &Route, path: &str) -> Request {
     request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET")
 }
 
-/// A world whose first administrator exists, and an isolate of it.
+/// Runs a test in a new world, after its first administrator was created.
 fn with_isolate(test: impl FnOnce(&World, &Isolate<'_>)) {
     let world = World::new();
     let isolate = world.isolate();
@@ -39,7 +39,7 @@ fn with_isolate(test: impl FnOnce(&World, &Isolate<'_>)) {
     test(&world, &isolate);
 }
 
-/// The request is refused because of the field, and has changed nothing.
+/// Checks that the request is refused because of the field, and has changed nothing.
 fn is_refused(world: &World, isolate: &Isolate<'_>, request: &Request, field: &str) {
     let before = world.database.dump();
     let response = isolate.send(request);
@@ -71,8 +71,8 @@ fn every_route_of_v1_refuses_a_parameter_that_it_does_not_declare() {
     });
 }
 
-/// Each place in a body where an object may have an undeclared member, as a body that has one
-/// there, and how the place is called.
+/// For each place where an object of the body may have an undeclared member: a body that has one
+/// there, and the name of the place.
 fn bodies_with_an_unknown_member(shape: &'static Shape) -> Vec<(Value, String)> {
     let mut bodies = vec![(json!({ UNKNOWN: 1 }), UNKNOWN.to_owned())];
     for field in shape.all_fields() {
@@ -120,7 +120,7 @@ fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
                 UNKNOWN,
             );
             for field in shape.all_fields() {
-                // As somebody may misspell it, and as other systems do.
+                // Misspelled names, and names in the spelling of other systems.
                 for near in [format!("{}x", field.name), field.name.to_uppercase()] {
                     is_refused(
                         world,
@@ -138,8 +138,8 @@ fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
     });
 }
 
-/// What is left out stands for the caller, or for what is there already. Null does not: whoever
-/// sends it has lost a value.
+/// A member that is left out means the caller, or keeps the stored value. Null does not: the client
+/// has lost a value.
 #[test]
 fn every_route_of_v1_refuses_null_where_the_document_has_none() {
     with_isolate(|world, isolate| {
@@ -154,7 +154,7 @@ fn every_route_of_v1_refuses_null_where_the_document_has_none() {
                 let before = world.database.dump();
                 let body = json!({ field.name: null }).to_string();
                 let response = isolate.send(&request(route, &path).body(&body));
-                // What the path names is not there, for some.
+                // Some paths name something that does not exist.
                 assert!(
                     [400, 404].contains(&response.status),
                     "{} {path} {body}: {}",
@@ -201,7 +201,7 @@ fn every_route_of_v1_refuses_a_body_that_is_no_json_or_that_is_needed_and_not_th
             ] {
                 is_refused(world, isolate, &plain(request(route, &path)).body(text), "body");
             }
-            // Without a label, it is a form with a member of that name.
+            // Without a content type, the body is read as a form with a member of that name.
             is_refused(
                 world,
                 isolate,
@@ -239,7 +239,7 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
                 &request(route, &path).body(&format!("{UNKNOWN}=1")),
                 UNKNOWN,
             );
-            // Some are told by their query whom they are about.
+            // Some routes take the user from the query.
             let names_user = route.query.iter().any(|field| field.name == "username");
             let path = if names_user { format!("{path}?username=admin") } else { path };
             for nothing in ["", "{}"] {
@@ -252,7 +252,8 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
     });
 }
 
-/// A body that passes over a route is somebody else's, so that it must neither be read nor refused.
+/// The body of a proxied request belongs to the application, so it must be neither read nor
+/// refused.
 #[test]
 fn only_what_answers_proxies_passes_bodies_and_queries_over() {
     for (route, path) in
@@ -288,7 +289,7 @@ fn the_document_closes_the_objects_of_bodies_and_leaves_those_of_answers_open() 
     }
 }
 
-/// The names of a shape and of those that it has inside, but for open ones.
+/// The names of a shape and of the shapes inside it, except for open ones.
 fn names_of(shape: &'static Shape, names: &mut Vec<&'static str>) {
     names.push(shape.name);
     shape.all_fields().for_each(|field| names_in(&field.kind, names));
@@ -335,7 +336,7 @@ fn every_kind_of_record_refuses_a_field_that_it_does_not_have() {
     }
 }
 
-/// The answer names the field and the nearest one that there is, and nothing is imported.
+/// The answer names the field and the most similar one that exists, and nothing is imported.
 #[test]
 fn an_import_with_something_unread_is_refused_as_a_whole() {
     let columns = "record,id,name";

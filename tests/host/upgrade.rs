@@ -1,6 +1,6 @@
-//! What an earlier release left, in `tests/upgrade/`: the newer migrations run over it, and the
-//! Worker of these sources must answer all of it. `tests/upgrade/README.md` says what is in a
-//! fixture.
+//! Databases that earlier releases left, in `tests/upgrade/`. The newer migrations run on each, and
+//! the Worker of these sources must answer with all of its data. `tests/upgrade/README.md`
+//! describes a fixture.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use crate::routes::{filled, routes};
 use crate::support::{Database, Isolate, Request, World, basic, block_on, json_of};
 
-/// A release's database, and what must still hold on it.
+/// A release's database, and the facts that must still hold on it.
 pub struct Fixture {
     pub facts: Value,
     pub sql: String,
 }
 
-/// Those of all releases, the oldest first.
+/// The fixtures of all releases, the oldest first.
 pub fn fixtures() -> Vec<Fixture> {
     let files = std::fs::read_dir("tests/upgrade")
         .expect("tests/upgrade")
@@ -43,7 +43,7 @@ pub fn fixtures() -> Vec<Fixture> {
 }
 
 impl Fixture {
-    /// A minute after the release wrote it, with what the issuer publishes.
+    /// A world one minute after the release wrote it, in which the issuer publishes its keys.
     pub fn world(&self) -> World {
         let world = World::on(Database::upgraded(&self.sql));
         world.now.set(Millis(self.facts["takenAt"].as_i64().expect("takenAt") + 60_000));
@@ -76,8 +76,7 @@ impl Fixture {
         isolate.send(&Request::new("GET", path).header("x-auth-token", self.text("/opaque/token")))
     }
 
-    /// The tokens end in the year 2100 and do not say when they were issued. So they count shortly
-    /// before.
+    /// The tokens expire in the year 2100 and have no `iat`, so they are valid only shortly before.
     pub fn verify_tokens(&self, isolate: &Isolate<'_>) {
         let now = isolate.world.now.replace(Millis::from_seconds(4_102_444_800 - 600));
         for token in self.list("tokens") {
@@ -93,11 +92,11 @@ impl Fixture {
     }
 }
 
-/// Every member that the release answered must still be there; a newer Worker may answer more.
+/// Each member that the release answered must still be there; a newer Worker may answer more.
 fn still_answers(place: &str, then: &Value, now: &Value) {
     match (then, now) {
         (Value::Object(then), Value::Object(members)) => {
-            // The time of the answer itself.
+            // Skips the time of the answer itself.
             for (name, then) in then.iter().filter(|(name, _)| *name != "datetime") {
                 let now = members.get(name).unwrap_or_else(|| panic!("{place}/{name} is missing"));
                 still_answers(&format!("{place}/{name}"), then, now);
@@ -113,7 +112,7 @@ fn still_answers(place: &str, then: &Value, now: &Value) {
     }
 }
 
-/// A body as JSON, whole or line by line; a line that is no JSON is a text.
+/// A body as JSON, whole or line by line. A line that is not JSON is a text.
 fn body(text: &str) -> Value {
     let line = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     serde_json::from_str(text).unwrap_or_else(|_| text.lines().map(line).collect())
@@ -172,8 +171,8 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         let isolate = fixture.isolate(&world);
         let mut asked = Vec::new();
         for (path, then) in fixture.facts["answers"].as_object().expect("answers") {
-            // The whole state comes out under another path now; what the release exported is among
-            // it.
+            // The whole state is exported at another path now, and must contain what the release
+            // exported.
             if path == "/v1/grants/export" {
                 let now = fixture.get(&isolate, "/v1/export").body;
                 let now: Vec<_> = now.lines().map(record).collect();
@@ -192,7 +191,7 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             assert_eq!(response.status, 200, "{path}: {}", response.body);
             let (mut then, mut now) = (body(then.as_str().expect("a text")), body(&response.body));
             if path == "/health" {
-                // One of its apps has keys at a URL, and the release did not know audiences.
+                // One of its apps has keys at a URL, and the release had no audiences.
                 assert_eq!(
                     now["causes"],
                     json!([{ "kind": "audience_unchecked", "count": 1, "names": ["SSO"] }])
@@ -205,7 +204,7 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
                 dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
             asked.push(found.route.operation);
         }
-        // The release had no keys for machines: this is the first.
+        // The release had no machine keys, so this is the first.
         let new_key =
             Request::new("POST", "/v1/keys").header("x-auth-token", fixture.text("/opaque/token"));
         let made = isolate.send(&new_key.body(r#"{"name":"first","may":["decisions"]}"#));
@@ -216,8 +215,8 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         let name = Request::new("PUT", "/v1/resource-types/USER/resources/1")
             .header("x-auth-token", fixture.text("/opaque/token"));
         assert_eq!(isolate.send(&name.body(r#"{"service":1}"#)).status, 200);
-        // What the release did not have answers too; signing out is last, since it ends the token.
-        // No release has had a key that signs assertions.
+        // Routes that the release did not have must answer, too. Signing out comes last, because it
+        // ends the token. No release has had a key that signs assertions.
         let is_new = |route: &&Route| {
             !asked.contains(&route.operation)
                 && !["list_signing_keys", "show_sign_in", "show_metadata"]
@@ -263,7 +262,8 @@ fn passwords_and_tokens_of_a_release_still_count() {
             );
         }
         assert_eq!(isolate.verify(fixture.text("/opaque/token")), (200, "admin".to_owned()));
-        // The cookie had the form of any application's then, and is the application's now.
+        // The release named its cookie JSESSIONID, as Java applications do. Now that cookie is the
+        // application's.
         let cookie = format!("JSESSIONID={}", fixture.text("/opaque/cookie"));
         for path in ["/v1/verify", "/imanager/security/logout"] {
             assert_eq!(
@@ -276,7 +276,7 @@ fn passwords_and_tokens_of_a_release_still_count() {
         for token in fixture.list("refused") {
             assert_eq!(isolate.verify(token.as_str().expect("a token")).0, 401);
         }
-        // The release counted by name alone; each failure came from an address of its own.
+        // The release counted failures by name alone. Now each address has its own limit.
         let body = json!({ "username": fixture.text("/locked"), "password": "wrong" }).to_string();
         let request = Request::new("POST", "/imanager/security/tokens")
             .header("cf-connecting-ip", "192.0.2.1")
@@ -324,14 +324,18 @@ fn grants_of_a_release_never_end_and_new_ones_may() {
             && grant["expiresAt"].is_null()
             && grant["startsAt"].is_null()));
         let end = world.now.get().0 + 1000;
-        let body = json!({ "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"], "expiresAt": end });
+        let body = json!({
+            "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"],
+            "expiresAt": end,
+        });
         let token = fixture.text("/opaque/token");
         let request = Request::new("POST", "/v1/services/1/grants")
             .header("x-auth-token", token)
             .body(&body.to_string());
         assert_eq!(isolate.send(&request).status, 201);
         let allowed = || {
-            json_of(&fixture.get(&isolate, "/v1/check?service=1&permission=TEST&user=777"))["allowed"].clone()
+            let path = "/v1/check?service=1&permission=TEST&user=777";
+            json_of(&fixture.get(&isolate, path))["allowed"].clone()
         };
         assert_eq!(allowed(), json!(true));
         world.pass(1);
@@ -372,7 +376,7 @@ fn applications_of_a_release_still_sign_and_a_used_signature_stays_used() {
     }
 }
 
-/// What an application gets for the proof that it has the secret.
+/// The access token that an application gets for a proof of its secret.
 fn access_token(isolate: &Isolate<'_>, key: &str, secret: &str) -> String {
     let timestamp = isolate.world.now.get().0;
     let encryption = digest(&[key, &timestamp.to_string(), secret]);
@@ -387,8 +391,7 @@ fn digest(parts: &[&str]) -> String {
     hex(&sha256(parts.concat().as_bytes()))
 }
 
-/// Re-encryption opens every value of every column that is sealed, and under the new key all of
-/// them serve.
+/// Re-encryption opens each value of each sealed column, and all of them work with the new key.
 #[test]
 fn everything_that_a_release_sealed_still_opens() {
     const NEW: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
@@ -432,7 +435,7 @@ fn the_snapshot_of_a_release_still_serves_while_d1_does_not_answer() {
         world.database.answers.set(false);
         let isolate = fixture.isolate(&world);
         for token in fixture.list("tokens") {
-            // Only after the signature is it said that a token is good for too long.
+            // A token that is valid for too long is refused as such only if its signature is valid.
             let answer = isolate.verify(token["token"].as_str().expect("a token"));
             assert_eq!(answer, (401, "too_long_lived".to_owned()), "{}", token["app"]);
         }
@@ -444,19 +447,26 @@ fn ids_that_a_release_has_given_or_named_are_not_chosen() {
     const NAMED: [(&str, &str); 4] = [
         (
             "users",
-            "SELECT id FROM users UNION SELECT object_id FROM grants WHERE object_type = 'USER' UNION SELECT user_id FROM memberships",
+            "SELECT id FROM users UNION SELECT object_id FROM grants \
+             WHERE object_type = 'USER' UNION SELECT user_id FROM memberships",
         ),
         (
             "groups",
-            "SELECT id FROM units WHERE object_type = 'GROUP' UNION SELECT object_id FROM grants WHERE object_type = 'GROUP'
+            "SELECT id FROM units WHERE object_type = 'GROUP' \
+             UNION SELECT object_id FROM grants WHERE object_type = 'GROUP' \
              UNION SELECT object_id FROM memberships WHERE object_type = 'GROUP'",
         ),
         (
             "departments",
-            "SELECT id FROM units WHERE object_type = 'DEPT' UNION SELECT object_id FROM grants WHERE object_type = 'DEPT'
+            "SELECT id FROM units WHERE object_type = 'DEPT' \
+             UNION SELECT object_id FROM grants WHERE object_type = 'DEPT' \
              UNION SELECT object_id FROM memberships WHERE object_type = 'DEPT'",
         ),
-        ("services", "SELECT id FROM services UNION SELECT service_id FROM grants UNION SELECT service_id FROM service_apis"),
+        (
+            "services",
+            "SELECT id FROM services UNION SELECT service_id FROM grants UNION \
+            SELECT service_id FROM service_apis",
+        ),
     ];
     for fixture in fixtures() {
         let world = fixture.world();

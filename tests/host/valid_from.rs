@@ -1,4 +1,5 @@
-//! What was issued to a user before their tokens were revoked is over, whoever issued it.
+//! Tokens that were issued to a user before a revocation of all their tokens are refused, whoever
+//! issued them.
 
 use postern::domain::time::Millis;
 use serde_json::{Value, json};
@@ -8,7 +9,10 @@ use crate::support::{Isolate, Request, World, admin, forge, json_of};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn register(isolate: &Isolate<'_>) {
-    let body = json!({ "name": "A", "algorithm": "HS256", "secret": SECRET, "expire": 1000, "claims": { "username": "sub" } });
+    let body = json!({
+        "name": "A", "algorithm": "HS256", "secret": SECRET, "expire": 1000,
+        "claims": { "username": "sub" },
+    });
     assert_eq!(isolate.administer("POST", "/v1/token-apps", &body).status, 201);
 }
 
@@ -37,9 +41,10 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
     world.now.set(Millis(world.now.get().seconds() * 1000 + 300));
     let now = world.now.get().seconds();
     let same_second = token(&json!({ "sub": "alice", "iat": now, "exp": now + 600 }));
-    let with_fraction = token(
-        &json!({ "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9, "exp": now + 600 }),
-    );
+    let with_fraction = token(&json!({
+        "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9,
+        "exp": now + 600,
+    }));
     let without_iat = token(&json!({ "sub": "alice", "exp": now + 600 }));
     for isolate in [&isolate, &other] {
         for token in [&same_second, &with_fraction, &without_iat] {
@@ -56,14 +61,16 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
         let explanation =
             json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": old })));
         assert_eq!(explanation["verdict"], "refused", "{explanation}");
-        let names_iat =
-            explanation.to_string().contains("the token has no iat, so it counts as issued at its exp less the app's expire of 1000 s");
+        let names_iat = explanation.to_string().contains(
+            "the token has no iat, so it counts as issued at its \
+                exp less the app's expire of 1000 s",
+        );
         assert_eq!(names_iat, old == &without_iat, "{explanation}");
     }
     assert_eq!(verify(&isolate, &next).0, 200);
     world.pass(11);
     assert_eq!(verify(&other, &same_second), refused, "within the bound in every isolate");
-    // Without `iat`, a token counts when it can only have been issued since.
+    // A token without `iat` is valid only if it must have been issued after the revocation.
     let now = world.now.get().seconds();
     assert_eq!(verify(&isolate, &token(&json!({ "sub": "alice", "exp": now + 985 }))), refused);
     assert_eq!(verify(&isolate, &token(&json!({ "sub": "alice", "exp": now + 995 }))).0, 200);
@@ -89,7 +96,8 @@ fn a_session_from_before_is_over_and_one_of_the_same_second_after_it_counts() {
     let body = json!({ "username": "alice", "password": "correct horse alice" });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
     let old = sign_in(&isolate, "correct horse alice");
-    // An older Worker, or one that was in the middle, adds its row after the revocation.
+    // An older Worker, or one that was in the middle of a request, inserts its row after the
+    // revocation.
     world.database.execute("CREATE TABLE kept AS SELECT * FROM sessions");
     assert_eq!(isolate.administer("DELETE", "/v1/users/2/tokens", &json!({})).status, 204);
     world.database.execute("INSERT INTO sessions SELECT * FROM kept");
@@ -98,7 +106,7 @@ fn a_session_from_before_is_over_and_one_of_the_same_second_after_it_counts() {
     assert_eq!(verify(&isolate, &sign_in(&isolate, "correct horse alice")).0, 200);
 }
 
-/// The old password was right a moment before it was changed: no session comes of it.
+/// The old password was right a moment before it was changed. The sign-in gets no session.
 #[test]
 fn a_sign_in_that_a_change_of_the_password_overtakes_gets_no_session() {
     for change in ["password_set_at = 5", "valid_from = 5000", "enabled = 0"] {

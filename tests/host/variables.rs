@@ -1,4 +1,4 @@
-//! Every variable of the table in every form that is right or wrong for its type. The cases derive
+//! Each variable of the table in each form that is right or wrong for its type. The cases derive
 //! from the table.
 
 use postern::domain::config::Config;
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use crate::support::{World, admin};
 
-/// The variables without which nothing is answered.
+/// The variables without which every request is refused.
 fn required() -> Bindings {
     let text = |name: &str, text: &str| (name.to_owned(), json!(text));
     Bindings::from([text("MASTER_KEY", &"ab".repeat(32)), text("ADMIN_PASSWORD", "x")])
 }
 
-/// The problems where this variable has this value, and all others are right.
+/// The problems if this variable has this value and all others are right.
 fn problems(name: &str, value: &Value) -> Vec<String> {
     let mut bindings = required();
     bindings.insert(name.to_owned(), value.clone());
     Config::read(&bindings).err().unwrap_or_default()
 }
 
-/// Values of every JSON type but text.
+/// A value of each JSON type but text.
 fn of_every_type() -> Vec<Value> {
     vec![
         json!(true),
@@ -49,7 +49,7 @@ fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
     }
 }
 
-/// Values of the right type that are wrong all the same, and texts that say nothing of the kind.
+/// Values of the right type that are wrong, and texts that cannot be read as the type.
 fn malformed(kind: &ValueKind) -> Vec<Value> {
     match kind {
         ValueKind::Integer { min, max, .. } => {
@@ -122,7 +122,7 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
     }
 }
 
-/// Forms of one value that all say the same.
+/// Forms of one value, all with the same meaning.
 fn right(kind: &ValueKind) -> Vec<Value> {
     match *kind {
         ValueKind::Integer { min, max, .. } => {
@@ -233,7 +233,7 @@ fn a_value_that_is_no_text_is_what_it_says() {
     assert_ne!(list, none, "the rule is there");
 }
 
-/// JavaScript has handed over another number than the one that was written.
+/// JavaScript has passed another number on than the one that was written.
 #[test]
 fn a_number_that_may_have_been_rounded_is_refused_in_a_list_and_read_in_a_text() {
     let rule = |service: i64| json!([{ "path": "/a", "service": service, "permission": "VIEW" }]);
@@ -274,7 +274,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// It is read, or refused by its name: nothing panics, and nothing else is to blame.
+    /// Each value is read, or refused with the variable's name: nothing panics, and no other
+    /// variable is named.
     #[test]
     fn any_value_of_any_variable_is_read_or_refused(value in any_json()) {
         for variable in VARIABLES {
@@ -286,11 +287,15 @@ proptest! {
     }
 
     #[test]
-    fn any_names_are_ours_or_are_not(names in prop::collection::vec(".{0,40}|[A-Z_]{0,24}", 0..8)) {
+    fn each_unknown_name_is_accepted_or_named_as_misspelled(
+        names in prop::collection::vec(".{0,40}|[A-Z_]{0,24}", 0..8),
+    ) {
         let mut bindings = required();
-        bindings.extend(names.into_iter().filter(|name| !required().contains_key(name)).map(|name| (name, Value::Null)));
+        let new = names.into_iter().filter(|name| !required().contains_key(name));
+        bindings.extend(new.map(|name| (name, Value::Null)));
         for problem in Config::read(&bindings).err().unwrap_or_default() {
-            prop_assert!(problem.contains(" is no variable of Postern: did you mean "), "{}", problem);
+            let is_misspelled = problem.contains(" is no variable of Postern: did you mean ");
+            prop_assert!(is_misspelled, "{}", problem);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The documents that derive from the table of variables: the reference page, and the comments in
+//! Documents generated from the table of variables: the reference page, and the comments in
 //! `wrangler.toml`.
 
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use serde_json::Value;
 const REFERENCE: &str = "docs/reference/variables.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test host variables";
 
-/// The lines of `wrangler.toml` between which the table is written out.
+/// The lines of `wrangler.toml` between which the table is written.
 const BEGIN: &str = "# <variables>\n";
 const END: &str = "# </variables>\n";
 
-/// What a value may be, and the default, in words.
+/// The values that are allowed, and the default, in words.
 fn in_words(kind: &ValueKind) -> (String, String) {
     let (what, default) = match *kind {
         ValueKind::Secret { required } => {
@@ -47,8 +47,8 @@ Variables are in `wrangler.toml`, under `[vars]`. Secrets are put with
 
 * Write a value as TOML has it (`TOKEN_TTL_S = 3600`, `MASK_SECRETS = true`,
   `ORIGIN_PUBLIC = [\"/static\", \"/login\"]`) or as a text, since `.dev.vars` and secrets have
-  nothing else: `\"3600\"`; `\"1\"` or `\"true\"`, `\"0\"` or `\"false\"`; a list of texts with commas
-  between them; a list of tables as JSON. An empty text counts as not set.
+  nothing else: `\"3600\"`; `\"1\"` or `\"true\"`, `\"0\"` or `\"false\"`; a list of texts with
+  commas between them; a list of tables as JSON. An empty text counts as not set.
 * While a value is wrong, or a required secret is missing, every request is answered with 503. The
   answer and the log of the scheduled event name all problems at once, and show no secret.
 * A misspelled name is such a problem too: `ORIGIN_PUBLIK` is answered with the name that was
@@ -77,7 +77,7 @@ Variables are in `wrangler.toml`, under `[vars]`. Secrets are put with
     page
 }
 
-/// A paragraph as lines of at most 100 columns that all begin alike.
+/// Wraps a paragraph to 100 columns. Each line starts with `begin`.
 fn wrapped(text: &str, begin: &str) -> String {
     let mut lines = vec![begin.to_owned()];
     for word in text.split(' ') {
@@ -92,7 +92,7 @@ fn wrapped(text: &str, begin: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The value as TOML has it where a variable is not changed.
+/// The default in TOML.
 fn default_in_toml(kind: &ValueKind) -> String {
     match *kind {
         ValueKind::Integer { default, .. } => default.to_string(),
@@ -105,7 +105,8 @@ fn default_in_toml(kind: &ValueKind) -> String {
     }
 }
 
-/// What is set between the lines, each as it is written there: an assignment ends at an empty line.
+/// The assignments that the file has between the two lines, as they are written. An empty line ends
+/// one.
 fn assignments(block: &str) -> BTreeMap<&str, &str> {
     let mut found = BTreeMap::new();
     for paragraph in block.split("\n\n") {
@@ -120,12 +121,12 @@ fn assignments(block: &str) -> BTreeMap<&str, &str> {
     found
 }
 
-/// The part of `wrangler.toml` that the table determines, with the values that are set already.
+/// The generated part of `wrangler.toml`, with the values that are already set.
 fn block(set: &BTreeMap<&str, &str>) -> String {
     let is_secret = |variable: &&Variable| matches!(variable.kind, ValueKind::Secret { .. });
     let mut text = wrapped(
-        "The comments below are generated from src/domain/config/variables.rs; the values are yours. \
-         An empty line ends a variable. After a change of that table run:",
+        "The comments below are generated from src/domain/config/variables.rs; the values are \
+         yours. An empty line ends a variable. After a change of that table run:",
         "# ",
     );
     text.push_str(&format!("#   {COMMAND}\n[vars]\n"));
@@ -138,7 +139,10 @@ fn block(set: &BTreeMap<&str, &str>) -> String {
         text.push_str(&wrapped(&format!("Value: {what}. Default: {default}."), "# "));
         text.push_str(&format!("{line}\n\n"));
     }
-    text.push_str("# Secrets are never in this file. `make dev` writes them to .dev.vars; a deployment gets them by:\n#\n");
+    text.push_str(
+        "# Secrets are never in this file. `make dev` writes them to .dev.vars; a \
+        deployment gets them by:\n#\n",
+    );
     for Variable { name, about, .. } in VARIABLES.iter().filter(is_secret) {
         text.push_str(&format!(
             "#   scripts/run.sh wrangler secret put {name}\n{}",
@@ -157,7 +161,7 @@ fn wrangler_toml() -> (String, String, String) {
     (before.to_owned(), block.to_owned(), after.to_owned())
 }
 
-/// Compares a committed file with what the table gives, or writes it where `UPDATE` is set.
+/// Compares a committed file with the generated text, or writes it if `UPDATE` is set.
 fn is_committed(path: &str, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -171,7 +175,7 @@ fn the_reference_page_is_the_table() {
     is_committed(REFERENCE, &reference());
 }
 
-/// The values are at their defaults, on which the transcripts rely.
+/// The values are the defaults, because the transcripts rely on them.
 #[test]
 fn the_variables_in_wrangler_toml_are_the_table() {
     let (before, current, after) = wrangler_toml();
@@ -183,7 +187,7 @@ fn the_variables_in_wrangler_toml_are_the_table() {
     }
 }
 
-/// A value that an operator has changed outlives the next `UPDATE`, over however many lines it is.
+/// `UPDATE` keeps a value that an operator has changed, also one of several lines.
 #[test]
 fn values_of_an_operator_are_kept() {
     let rules = "ORIGIN_RULES = [\n  { path = \"/a\", service = 7, permission = \"VIEW\" },\n]";
@@ -194,7 +198,7 @@ fn values_of_an_operator_are_kept() {
     assert_eq!(block(&kept), text);
 }
 
-/// Every document for people but the table of variables, which lists beginnings of names too.
+/// All documents for people except the table of variables, which also lists beginnings of names.
 fn documents() -> Vec<String> {
     let folders = ["docs", "docs/operate", "docs/reference", "docs/design"];
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect(folder));
@@ -209,7 +213,7 @@ fn documents() -> Vec<String> {
         .collect()
 }
 
-/// A document that names a variable which there is not would have it set in vain.
+/// If a document named a variable that does not exist, people would set it without effect.
 #[test]
 fn documents_name_variables_that_there_are() {
     for path in documents() {

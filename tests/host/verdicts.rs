@@ -1,4 +1,4 @@
-//! How long a verdict may be kept by whoever asked for it.
+//! How long a proxy may cache a verdict.
 
 use postern::api::http::message::Response;
 use postern::api::http::verdict;
@@ -28,7 +28,7 @@ fn token(isolate: &Isolate<'_>, seconds: i64) -> String {
     )
 }
 
-/// The seconds for which an answer may be kept; `None` where it may not at all.
+/// The seconds for which an answer may be cached; `None` if it may not be cached.
 fn age(response: &Response) -> Option<i64> {
     let caching = response.header("cache-control").expect("every answer says it");
     let Some(age) = caching.strip_prefix("private, max-age=") else {
@@ -74,7 +74,7 @@ fn a_verdict_is_kept_as_long_as_the_variable_says_and_no_longer_than_its_credent
             (token(&isolate, 3600), Some(600)),
             (token(&isolate, 100), Some(100)),
             (token(&isolate, 600), Some(600)),
-            // It is over, and good by CLOCK_LEEWAY_S alone.
+            // The token has expired, and is accepted only because of CLOCK_LEEWAY_S.
             (token(&isolate, -20), Some(40)),
             (token(&isolate, 0), Some(60)),
             (admin(), Some(600)),
@@ -183,7 +183,8 @@ fn a_verdict_says_what_it_depends_on() {
         values.concat()
     };
     assert_eq!(vary("/v1/verify"), "authorization,x-auth-token,cookie,origin");
-    let told = "authorization,x-auth-token,cookie,x-forwarded-uri,x-original-uri,x-original-url,x-forwarded-method,x-original-method";
+    let told = "authorization,x-auth-token,cookie,x-forwarded-uri,x-original-uri,\
+        x-original-url,x-forwarded-method,x-original-method";
     for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"] {
         let vary = vary(path);
         assert_eq!(vary, format!("{told},origin"), "{path}");
@@ -196,13 +197,14 @@ fn a_verdict_says_what_it_depends_on() {
         (response.status, age(&response))
     };
     assert_eq!(public("GET"), (200, Some(600)));
-    // The next one may have a `Destination`, by which the rules of a second path hold.
+    // The next request may have a `Destination`, to which the rules of a second path apply.
     for method in ["POST", "MOVE"] {
         assert_eq!(public(method), (200, None), "{method}");
     }
 }
 
-/// `Vary` cannot list them: the page that asks, and every spelling of a header that names a method.
+/// `Vary` cannot list what these verdicts depend on: the page that asks, and all spellings of a
+/// header that names a method.
 #[test]
 fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
     let world = World::new();
@@ -234,8 +236,7 @@ fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
     }
 }
 
-/// A cookie that is set is for one client. Whatever sets one along with a verdict keeps it from
-/// caches.
+/// A cookie is for one client, so an answer that sets one is not cached.
 #[test]
 fn an_answer_that_sets_a_cookie_is_not_kept() {
     let world = World::new();

@@ -1,6 +1,6 @@
-//! The vectors of Project Wycheproof: keys and signatures that verifiers got wrong. They sign
-//! messages that are no tokens, so they go to the port itself, behind the check of the length that
-//! a token's signature passes first.
+//! The vectors of Project Wycheproof: keys and signatures that some verifiers got wrong. Their
+//! messages are not tokens, so the test calls the port directly, after the check of the signature's
+//! length that a token passes first.
 
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::public_key::PublicKey;
@@ -10,8 +10,8 @@ use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 use crate::support::block_on;
 use crate::support::signatures::Native;
 
-/// What a set of vectors came to: how many were to be accepted and were, and to be refused and
-/// were; the others.
+/// The result of a set of vectors: how many were accepted and how many refused, as expected, and
+/// the ids of the others.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     accepted: usize,
@@ -78,7 +78,7 @@ fn ecdsa_signatures_of_r_and_s() {
     }
 }
 
-/// The same curves, the other form of signature: no token has it.
+/// The same curves with the other form of signature, which no token has.
 #[test]
 fn ecdsa_signatures_in_der_are_refused() {
     let tally = tally!(ecdsa::EcdsaSecp256r1Sha256 as Es256);
@@ -108,8 +108,8 @@ fn rsa_signatures_of_pss() {
     }
 }
 
-/// RFC 7518, 3.5: the salt is as long as the hash, and the mask is of the same hash. What is valid
-/// otherwise is not valid here.
+/// RFC 7518, 3.5: the salt is as long as the hash, and the mask uses the same hash. Other
+/// signatures are invalid here, also where the vectors say that they are valid.
 #[test]
 fn pss_with_another_salt_or_mask_is_refused() {
     let no_salt = tally!(rsa_pss_verify::RsaPss2048Sha256Mgf1SaltLen0 as Ps256);

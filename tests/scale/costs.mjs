@@ -1,4 +1,5 @@
-// What one record takes in the database, and what each kind of operation writes and reads there.
+// The bytes that a record takes in the database, and the rows that each kind of operation writes
+// and reads.
 
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,14 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { nowInSeconds, sign } from "../edge/support/client.mjs";
 import { admin } from "./support.mjs";
 
-/** How long is waited for what is written behind an answer. */
+/** Milliseconds to wait for background writes. */
 const BEHIND_MS = 400;
-/** After this memory is older than STALENESS_S, and the change feed is read again. */
+/** Milliseconds after which memory is older than STALENESS_S, and the change feed is read again. */
 const STALE_MS = 11_000;
 const IMPORTED = 100;
 const USER_PASSWORD = "correct horse user";
 
-/** Asks each kind of operation once, and answers `{ kind, calls, read, written }` for each. */
+/** Calls each kind of operation once. Returns `{ kind, calls, read, written }` for each. */
 export async function operations(url) {
   const done = [];
   const counts = async () => (await fetch(`${url}/testing`)).json();
@@ -120,14 +121,14 @@ export async function operations(url) {
   return done;
 }
 
-/** How often a row is copied: its pages are then as full as those of a large table. */
+/** How often a row is copied, so that its pages are as full as those of a large table. */
 const COPIES = 20_000;
 
 const HASH = "lower(hex(randomblob(32)))";
 
 /**
- * The tables that grow, each with what differs between two of its rows; `n` counts the copies.
- * Hashes come in no order, as they do in use.
+ * The tables that grow, with the columns in which two of their rows differ; `n` counts the copies.
+ * Hashes are not in order, as in use.
  */
 const GROWING = [
   [
@@ -161,11 +162,11 @@ const GROWING = [
   ["an entry of the audit trail", "audit_events", undefined, { at: "at + n", request_id: HASH }],
 ];
 
-/** How many bytes a record of each kind takes in a database, with its entries in indexes. */
+/** The bytes that a record of each kind takes in a database, with its index entries. */
 export function sizesOf(stateDir, scratch) {
   const folder = join(stateDir, "v3/d1/miniflare-D1DatabaseObject");
   return GROWING.map(([kind, table, where, differing], index) => {
-    // A copy, so that the state stays as it is.
+    // Works on a copy, so that the state stays unchanged.
     const file = join(scratch, `copy-${index}.sqlite`);
     const [name] = readdirSync(folder).filter(
       (one) => one.endsWith(".sqlite") && one !== "metadata.sqlite",
@@ -180,7 +181,10 @@ export function sizesOf(stateDir, scratch) {
   });
 }
 
-/** Bytes a row that a table and its indexes grow by. The triggers of other tables do not count. */
+/**
+ * The bytes for each row by which a table and its indexes grow. Triggers of other tables are not
+ * counted.
+ */
 function grown(database, table, where, differing) {
   for (const { name } of all(database, "SELECT name FROM sqlite_master WHERE type = 'trigger'"))
     database.exec(`DROP TRIGGER "${name}"`);
@@ -188,14 +192,15 @@ function grown(database, table, where, differing) {
   const counted = ({ name, pk, type }) => name === "id" && pk === 1 && type === "INTEGER";
   const value = (column) =>
     differing[column.name] ?? (counted(column) ? "NULL" : `"${column.name}"`);
-  // Of the audit trail each entry that there is, in turn, since they differ in length.
+  // Entries of the audit trail differ in length, so each existing one is copied in turn.
   const source = where ? `SELECT * FROM ${table} WHERE ${where} LIMIT 1` : `SELECT * FROM ${table}`;
   const [{ rows }] = all(database, `SELECT COUNT(*) AS rows FROM (${source})`);
   if (rows === 0) throw new Error(`${table} has no row to copy`);
   const size = () =>
     all(
       database,
-      `SELECT SUM(pgsize) AS bytes FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = '${table}')`,
+      `SELECT SUM(pgsize) AS bytes FROM dbstat WHERE name IN
+         (SELECT name FROM sqlite_master WHERE tbl_name = '${table}')`,
     )[0].bytes;
   const copies = Math.floor(COPIES / rows);
   const before = size();

@@ -1,4 +1,4 @@
-// A large directory from a seed: the same lines each time, made one after another.
+// A large directory made from a seed: the same lines each time, generated one by one.
 
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
@@ -18,17 +18,20 @@ const PERMISSIONS = [
 ];
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-/** The service on which a twentieth of all grants is; the other services share the rest evenly. */
+/** The service that has a twentieth of all grants. The other services share the rest evenly. */
 export const BUSY_SERVICE = 1;
-/** The users' ids begin here, so that nobody is the administrator. */
+/** The first user's id, so that nobody is the administrator. */
 const FIRST_USER = 1000;
 
-/** `{ grants, users, services, departments, groups, seed }`; departments and groups follow from the users. */
+/**
+ * `{ grants, users, services, departments, groups, seed }`. The numbers of departments and groups
+ * follow from the users.
+ */
 export function sizes({ grants, users, services, seed = 20250123 }) {
   return { grants, users, services, departments: users / 100, groups: users / 50, seed };
 }
 
-/** Numbers that look random and can be had again (mulberry32). */
+/** Pseudo-random numbers that can be repeated (mulberry32). */
 function dice(seed) {
   let state = seed;
   return (sides) => {
@@ -39,12 +42,12 @@ function dice(seed) {
   };
 }
 
-/** Departments below each other, ten to one, so that a user's is up to four levels deep. */
+/** Each department has ten below it, so a user's department is up to four levels deep. */
 const parentOf = (department) => (department < 10 ? undefined : Math.floor(department / 10));
 
 export const userId = (index) => FIRST_USER + index;
 
-/** The departments and groups that a user is put into. */
+/** The departments and groups of a user. */
 export function membershipsOf(index, { departments, groups }) {
   const chosen = [["DEPT", 1 + ((index * 7919) % departments)]];
   if (index % 3 === 0) chosen.push(["DEPT", 1 + ((index * 104729) % departments)]);
@@ -53,7 +56,10 @@ export function membershipsOf(index, { departments, groups }) {
   return chosen;
 }
 
-/** Whom a grant must be given to so that it reaches the user, the user aside: the memberships, and the departments above. */
+/**
+ * The objects whose grants reach the user, without the user: their memberships, and the departments
+ * above.
+ */
 export function reach(index, size) {
   const reached = new Set();
   for (const [type, id] of membershipsOf(index, size)) {
@@ -76,7 +82,7 @@ export function grantsOf(service, { grants, services, departments, groups }) {
   return { USER: all - toDepartments - toGroups, DEPT: toDepartments, GROUP: toGroups };
 }
 
-/** Every record, in the order in which an export has them but for the order of keys. */
+/** All records in the order of an export, except for the order of keys. */
 export function* records(size) {
   const roll = dice(size.seed);
   const { users, services, departments, groups } = size;
@@ -123,7 +129,7 @@ export function* records(size) {
   for (let serviceId = 1; serviceId <= services; serviceId += 1) {
     for (const [authObjectType, count] of Object.entries(grantsOf(serviceId, size))) {
       const [all, first] = objects[authObjectType];
-      // Consecutive ones from a random one on: no object twice.
+      // Consecutive ids from a random one on, so that no object comes twice.
       const offset = roll(all);
       for (let number = 0; number < count; number += 1) {
         const permissions = PERMISSIONS.filter((name) => name === "VIEW" || roll(4) === 0);
@@ -143,7 +149,7 @@ export function* records(size) {
   }
 }
 
-/** Writes them into a file, as a stream, and answers their tally. */
+/** Writes the records into a file, as a stream. Returns their tally. */
 export async function write(file, size) {
   const tally = new Tally();
   function* lines() {
@@ -163,9 +169,8 @@ export async function write(file, size) {
 }
 
 /**
- * How many records of each kind there are, and a sum over all of them that does not depend on their
- * order. What a Postern has of its own, its first administrator and the ids that it gave last, does
- * not count.
+ * How many records of each kind there are, and a checksum that does not depend on their order.
+ * Postern's own records, the first administrator and the last given ids, are not counted.
  */
 export class Tally {
   #counts = {};

@@ -1,10 +1,10 @@
-// `make scale`: a large directory through the command line into a local D1, killed in the middle
-// once, then what each kind of query reads, and what a record takes and an operation writes. Prints
-// its figures; the exit status says whether the counts are equal and no query read more than its
-// kind allows.
+// `make scale` imports a large directory by the command line into a local D1, and kills the import
+// once in the middle. Then it measures what each kind of query reads, and what a record takes and
+// an operation writes. It prints the figures. The exit status says whether the counts are equal and
+// no query read more than its kind allows.
 //
-// GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as
-// many services.
+// GRANTS sets the number of grants (default 1,000,000). There are a tenth as many users and a
+// hundredth as many services.
 
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, statSync } from "node:fs";
@@ -41,7 +41,7 @@ async function timed(act) {
   return [result, duration(Date.now() - started)];
 }
 
-/** The most memory that a process has at a time, in MB, in each quarter of its life; where the system tells. */
+/** The peak memory of a process in MB, in each quarter of its life, if the system tells. */
 function watchMemory(child) {
   const samples = [];
   const timer = setInterval(() => {
@@ -50,7 +50,7 @@ function watchMemory(child) {
         /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
       if (kilobytes) samples.push(Math.round(kilobytes / 1024));
     } catch {
-      // It has ended, or this system has no /proc.
+      // The process has ended, or this system has no /proc.
     }
   }, SAMPLE_MS);
   child.once("close", () => clearInterval(timer));
@@ -63,7 +63,10 @@ function watchMemory(child) {
     );
 }
 
-/** Imports, showing what the command line prints. With `killAt`, a fraction, it is killed once it is that far. */
+/**
+ * Imports, and shows what the command line prints. `killAt` is the fraction of the import at which
+ * it is killed.
+ */
 async function importAll(url, file, killAt) {
   const { child, ended } = transfer("restore", url, { FILE: file }, (text) =>
     process.stdout.write(text.replace(/^(?=.)/gm, "  ")),
@@ -100,9 +103,8 @@ const file = join(folder, "directory.ndjson");
 const copy = join(folder, "copy.ndjson");
 let worker;
 try {
-  title(
-    `${grouped(size.grants)} grants over ${grouped(size.users)} users and ${grouped(size.services)} services`,
-  );
+  const objects = `${grouped(size.users)} users and ${grouped(size.services)} services`;
+  title(`${grouped(size.grants)} grants over ${objects}`);
   const [tally, took] = await timed(() => write(file, size));
   console.log(`  ${inWords(tally)}: ${grouped(statSync(file).size / 1e6)} MB in ${took}`);
   await applyMigrations(stateDir);

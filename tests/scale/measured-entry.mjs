@@ -1,12 +1,12 @@
-// The Worker behind an entry that only tests know: it tells how many rows D1 read and wrote for it.
+// Wraps the Worker for tests, and counts the rows that D1 reads and writes for it.
 //
 // GET /testing answers
 // `{"calls":…,"rowsRead":…,"rowsWritten":…,"statements":[{"sql":…,"rowsRead":…, "rowsWritten":…}]}`
-// since it was last asked: round trips to D1, and the statements that were run in them.
+// since it was last asked: round trips to D1, and the statements in them.
 
 import postern from "../../src/edge/entry.mjs";
 
-/** Methods that make a round trip; the others only prepare one. */
+/** Methods that make a round trip. The other ones only prepare one. */
 const CALLS = ["batch", "first", "run", "all", "raw"];
 const PREPARING = ["withSession", "prepare", "bind"];
 
@@ -34,7 +34,7 @@ export default {
   },
 };
 
-/** Which statement a prepared one is. */
+/** The SQL of each prepared statement. */
 const texts = new WeakMap();
 
 function measured(binding, sql) {

@@ -1,25 +1,30 @@
 // How many rows each kind of query reads, and how many it may.
 //
-// None may cost what all grants cost. A list of one service's grants costs its page, from either
-// end; a page in the middle costs the way to it. A filter that takes few costs those few; one that
-// takes many, or that no index answers, costs at most the service's grants: once for the total and
-// once for the page.
+// No query may cost as much as all grants. A list of one service's grants costs its page, from
+// either end; a page in the middle costs the way to it. A filter that matches few grants costs
+// those. One that matches many, or that has no index, costs at most the service's grants: once for
+// the total and once for the page.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { BUSY_SERVICE, grantsOf, reach, userId } from "./directory.mjs";
 import { PASSWORD, admin } from "./support.mjs";
 
 const PAGE = 10;
-/** What any request reads besides: the change feed, and how the caller stands with the service. */
+/**
+ * Rows that any request also reads: the change feed, and the caller's standing with the service.
+ */
 const BESIDES = 20;
-/** What noting a failed sign-in reads: the failure's indexes, and the event that sums up those of ten minutes. */
+/**
+ * Rows that recording a failed sign-in reads: the failure's indexes, and the event that sums up ten
+ * minutes of failures.
+ */
 const NOTED = 20;
 const CHECKS = 25;
 
 /**
- * Asks each kind of query, and answers `{ kind, rows, bound, calls, statements, path, times }` for
- * each. The Worker must not have been asked anything before; `credentials` are what `issue` got
- * from another one.
+ * Sends each kind of query. Returns `{ kind, rows, bound, calls, statements, path, times }` for
+ * each. The Worker must not have been asked anything before. `credentials` are what `issue` got
+ * from another Worker.
  */
 export async function measure(url, size, { token, keys }) {
   const measured = [];
@@ -91,7 +96,10 @@ async function checks(ask, size, token) {
   }
 }
 
-/** Each key is new to the isolate: it is found by its hash, with its user, in the one reading of a cold check. */
+/**
+ * Each key is new to the isolate. It is found by its hash, together with its user, in the one
+ * reading of a cold check.
+ */
 async function byKeys(ask, size, keys) {
   const bearer = (key) => ({ authorization: `Bearer ${key}` });
   const cold = (key) => ({ headers: bearer(key), maxCalls: 1 });
@@ -115,7 +123,7 @@ async function byKeys(ask, size, keys) {
 const UNKNOWN_KEY = `pst_${"0".repeat(43)}2CZclj`;
 const KEYS = 100;
 
-/** A token of the administrator's, and keys that a directory's machines have. */
+/** A token of the administrator's, and keys as a directory's machines have them. */
 export async function issue(url) {
   const body = JSON.stringify({ username: "admin", password: PASSWORD });
   const token = await (
@@ -124,7 +132,7 @@ export async function issue(url) {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const keys = [];
   for (let number = 1; number <= KEYS; number += 1) {
-    // Some speak for the administrator, of whom there may be 20.
+    // Some keys speak for the administrator, who may have 20 of them.
     const wish = {
       name: `machine ${number}`,
       may: ["decisions"],
@@ -143,7 +151,10 @@ export async function issue(url) {
   return { token, keys };
 }
 
-/** Uses each key, and waits until that is noted behind the answers, so that nobody writes it down today again. */
+/**
+ * Uses each key, and waits until that is written in the background, so that it is not written again
+ * today.
+ */
 async function use(url, keys, headers) {
   for (const key of keys)
     await fetch(`${url}/v1/verify`, { headers: { authorization: `Bearer ${key}` } });
@@ -155,10 +166,15 @@ async function use(url, keys, headers) {
   throw new Error("the use of the keys was not noted");
 }
 
-const list = (query) =>
-  `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;
+const list = (query) => {
+  const parameters = { authObjectType: "USER", pageSize: PAGE, ...query };
+  return `/api/v1/services/auth?${new URLSearchParams(parameters)}`;
+};
 
-/** Lists by ascending id: of a service from three ranges of an index, of a user from one for each of the objects that reach them. */
+/**
+ * Lists by ascending id. A service's list reads three ranges of an index, and a user's list reads
+ * one for each object that reaches the user.
+ */
 async function whoMayWhat(ask, size) {
   const ofService = (cursor) => `/v1/services/${BUSY_SERVICE}/grants?limit=${PAGE}${cursor}`;
   // Each row is looked up, and the name of its object.
@@ -189,9 +205,9 @@ async function whoMayWhat(ask, size) {
 }
 
 /**
- * Searches by AuthZEN. That for users reads a page of each group and department that a grant
- * reaches, those for services a page of each object that reaches the user. VIEW is in every grant,
- * so none is passed over for its permission.
+ * Searches by AuthZEN. A search for users reads a page of each group and department that a grant
+ * reaches. A search for services reads a page of each object that reaches the user. VIEW is in
+ * every grant, so none is skipped for its permission.
  */
 async function searches(ask, url, size, key) {
   const name = (id) =>
@@ -213,7 +229,7 @@ async function searches(ask, url, size, key) {
   for (let number = 0; number <= CHECKS; number += 1) {
     const service = number === 0 ? BUSY_SERVICE : 2 + ((number * 7) % (size.services - 1));
     const granted = grantsOf(service, size);
-    // A grant to a department reaches those below.
+    // A grant to a department reaches the departments below.
     const units = granted.GROUP + (granted.DEPT > 0 ? size.departments : 0);
     const bound = units * (6 * (PAGE + 1) + 4) + 5 * (PAGE + 1) + BESIDES;
     const resource = { type: "service", id: String(service) };
@@ -243,13 +259,18 @@ async function searches(ask, url, size, key) {
   }
 }
 
-/** Each user is shown with how many grants name their id, of which a hundred are counted. */
+/**
+ * Each user is shown with the number of grants that name their id. At most a hundred are counted.
+ */
 async function users(ask) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
   await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
 }
 
-/** Lists of what has a name that begins with a text: nearly all of them do, and a page reads its own rows, wherever it is. */
+/**
+ * Lists of records by the beginning of their name. Nearly all match, and a page reads only its own
+ * rows, wherever it is.
+ */
 async function names(ask) {
   for (const [path, search] of [
     ["users", "USER"],
@@ -257,11 +278,12 @@ async function names(ask) {
     ["departments", "dep"],
     ["services", "service"],
   ]) {
-    // A row of the index and the row itself; with each user the grants that name their id.
+    // A row of the index and the row itself; for each user also the grants that name their id.
     const page = (PAGE + 1) * (path === "users" ? 103 : 2) + BESIDES;
     let next = "";
     for (let number = 0; number < 4 && next !== null; number += 1) {
-      const kind = `${path} by the beginning of their name, ${number === 0 ? "first" : "a further"} page`;
+      const which = number === 0 ? "first" : "a further";
+      const kind = `${path} by the beginning of their name, ${which} page`;
       const found = await ask(
         kind,
         `/v1/${path}?search=${search}&limit=${PAGE}${next && `&cursor=${next}`}`,
@@ -274,10 +296,13 @@ async function names(ask) {
   }
 }
 
-/** Up to 10,001 of each kind are counted; of grants the totals, of which each service has three at most. */
+/**
+ * Up to 10,001 records of each kind are counted. For grants the totals are read, of which each
+ * service has at most three.
+ */
 async function overview(ask, size) {
   const most = (number) => Math.min(number, 10_001);
-  // The keys, and what else there are few of.
+  // The keys, and other kinds of which there are few.
   const few = KEYS + 20;
   const all =
     most(size.users) +
@@ -286,7 +311,7 @@ async function overview(ask, size) {
     most(size.services) +
     most(3 * size.services) +
     few;
-  // The state of the deployment looks once through the names of the schema.
+  // The state of the deployment reads the names of the schema once.
   const schema = 200;
   const { counts } = await ask("overview", "/v1/overview", all + schema + BESIDES);
   const users = Math.min(size.users + 1, 10_000);
@@ -299,7 +324,10 @@ async function overview(ask, size) {
   await ask("overview, again within a minute", "/v1/overview", BESIDES);
 }
 
-/** An id is chosen by a look into each index that may name it. Those of groups and departments begin behind what is imported. */
+/**
+ * Choosing an id looks into each index that may name it. The ids of groups and departments begin
+ * after the imported ones.
+ */
 async function creations(ask, size) {
   const looks = (taken) => 20 * (65 + Math.ceil(Math.sqrt(2 * taken)));
   for (const [path, taken] of [
@@ -310,7 +338,7 @@ async function creations(ask, size) {
   ]) {
     for (let number = 0; number < 3; number += 1) {
       const json = path === "users" ? { username: `new ${number}` } : { name: `new ${number}` };
-      // The indexes and triggers of what is written count, too.
+      // The indexes and triggers of what is written are counted, too.
       await ask(
         `a new one of ${path}`,
         `/v1/${path}`,
@@ -328,8 +356,9 @@ const filter = (key, op, value) => ({
 });
 
 /**
- * Failures of the address, up to the hundred that count, and of the name, up to the ten that count
- * together: before the hash and after it. A slow machine reads the change feed beside any of them.
+ * Failures of the address, up to its limit of a hundred, and of the name, up to its limit of ten,
+ * are counted before the hash and after it. On a slow machine, any of these requests may also read
+ * the change feed.
  */
 async function signIns(ask) {
   const signIn = (kind, username, password, bound, status) => {
@@ -338,7 +367,7 @@ async function signIns(ask) {
   };
   const failures = 60;
   for (let number = 0; number < failures; number += 1) {
-    // Every other name is a user's, who has no password.
+    // Every other name is that of a user, who has no password.
     const username = number % 2 === 0 ? `user${number}` : `nobody ${number}`;
     await signIn("a failed sign-in", username, "wrong", 2 * failures + NOTED + 5 + BESIDES, 401);
   }
@@ -362,7 +391,7 @@ async function lists(ask, size) {
     ["one service", 1, grantsOf(BUSY_SERVICE, size).USER, { serviceId: BUSY_SERVICE }],
     [`${several.length} services`, several.length, all, filter("serviceId", "IN", several.join())],
   ]) {
-    // From several services rows are merged: a page, and the look at each row's place, of each.
+    // Rows of several services are merged: each one costs a page, and a look at each row's place.
     const page = services === 1 ? PAGE + BESIDES : 2 * PAGE * services + BESIDES + 4 * services;
     const middle = services === 1 ? Math.ceil(total / 2) + page : 2 * total + page;
     const found = await ask(
@@ -404,7 +433,7 @@ async function filters(ask, size) {
   const [first, second, third] = data.list;
   const moment = new Date(first.createdDate).toISOString().replace("T", " ").slice(0, 19);
   const few = 3 * PAGE + BESIDES;
-  // The total looks at each row, and at each of the values beside it; so may the page.
+  // The total reads each row, and each of the values beside it. So may the page.
   const many = 4 * total + few;
   const cases = [
     ["id", "EQUAL", first.id, few],
@@ -446,7 +475,7 @@ async function filters(ask, size) {
   }
 }
 
-/** The worst of each kind. */
+/** The request of each kind that read most. */
 function byKind(measured) {
   const worst = new Map();
   for (const one of measured) {
@@ -460,18 +489,28 @@ function byKind(measured) {
 
 export const exceeded = (measured) => measured.filter(({ rows, bound }) => rows > bound);
 
-/** A table for people, and for what read too much its statements. */
+/** A table for people, with the statements of what read too much. */
 export function table(measured) {
   const lines = measured.map(({ kind, rows, bound, times }) => {
     const mark = rows > bound ? "TOO MANY" : "";
-    return `${kind.padEnd(52)} ${String(rows).padStart(9)} ${String(bound).padStart(9)} ${String(times).padStart(6)}  ${mark}`.trimEnd();
+    const figures = [
+      String(rows).padStart(9),
+      String(bound).padStart(9),
+      String(times).padStart(6),
+    ];
+    return `${kind.padEnd(52)} ${figures.join(" ")}  ${mark}`.trimEnd();
   });
   const details = exceeded(measured).flatMap(({ kind, path, statements }) => [
     `${kind}: ${path}`,
     ...statements.map(({ rowsRead, sql }) => `  ${rowsRead} ${sql}`),
   ]);
   return [
-    `${"rows read, at the most".padEnd(52)} ${"rows".padStart(9)} ${"bound".padStart(9)} ${"asked".padStart(6)}`,
+    [
+      "rows read, at the most".padEnd(52),
+      "rows".padStart(9),
+      "bound".padStart(9),
+      "asked".padStart(6),
+    ].join(" "),
     ...lines,
     ...details,
   ].join("\n");

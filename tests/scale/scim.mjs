@@ -1,20 +1,26 @@
-// How many rows SCIM reads with 10,000 users and a group of 5,000. No change of a user or of some
-// members may cost what all of them cost, and no filter either. A page costs itself and the way to
-// it from the nearer end; a group with its members costs its members.
+// How many rows SCIM reads with 10,000 users and a group of 5,000. No filter, and no change of a
+// user or of some members, may cost as much as all users or members. A page costs itself and the
+// way to it from the nearer end; a group with its members costs its members.
 
 import { admin } from "./support.mjs";
 
 const MEMBERS = 5000;
 const PAGE = 100;
-/** What any request reads besides: the change feed, and the credential. */
+/** Rows that any request also reads: the change feed, and the credential. */
 const BESIDES = 20;
-/** What a change of one user or one group writes, whose indexes and triggers count as read. */
+/** Rows that a change of one user or group writes. Its indexes and triggers count as read. */
 const CHANGE = 60;
-/** What one member takes that comes or goes: the looks at the user, at the membership and at the feed, and the write with its index. */
+/**
+ * Rows for each member that is added or removed: the user, the membership, the feed, and the write
+ * with its index.
+ */
 const MEMBER = 16;
 const IMPORTED_AT_ONCE = 4000;
 
-/** The provider made the users 1001 to 1000 + `users`, and the first 5,000 of them are in one group. Answers its id. */
+/**
+ * The provider creates the users 1001 to 1000 + `users`, and a group with the first 5,000 of them.
+ * Returns the group's id.
+ */
 export async function fill(url, users) {
   for (let first = 1; first <= users; first += IMPORTED_AT_ONCE) {
     const numbers = Array.from(
@@ -47,7 +53,9 @@ export async function fill(url, users) {
   return (await answer.json()).id;
 }
 
-/** Asks each kind of request, and answers `{ kind, rows, bound, … }` for each, as `rows_read.mjs` does. */
+/**
+ * Sends each kind of request. Returns `{ kind, rows, bound, … }` for each, as `rows_read.mjs` does.
+ */
 export async function measureScim(url, users, group) {
   const measured = [];
   const ask = async (kind, bound, path, { method = "GET", json, status = 200 } = {}) => {
@@ -69,7 +77,7 @@ export async function measureScim(url, users, group) {
   const filtered = (resource, text, more = "") =>
     `/${resource}?filter=${encodeURIComponent(text)}${more}`;
   const someone = users / 2;
-  // The first request of an isolate finds out who asks.
+  // The first request of an isolate reads who asks.
   await ask("SCIM: nothing", BESIDES, "/ServiceProviderConfig");
   for (const [filter, found] of [
     [`userName eq "USER${someone}@example.com"`, 1],
@@ -164,7 +172,7 @@ export async function measureScim(url, users, group) {
     2 * MEMBERS + BESIDES,
     `/Groups/${group}`,
   );
-  // One was deleted, and one was taken out.
+  // One user was deleted, and one was removed from the group.
   if (members.length !== MEMBERS - 2) throw new Error(`the group has ${members.length} members`);
   await ask(
     "SCIM: all members are replaced",

@@ -1,5 +1,5 @@
-// What the tests of large directories share: the command line, and a Worker that tells how many
-// rows it read.
+// Shared by the tests of large directories: the command line, and a Worker that counts the rows
+// that it reads.
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -21,13 +21,13 @@ export const admin = {
   authorization: `Basic ${Buffer.from(`admin:${PASSWORD}`).toString("base64")}`,
 };
 
-/** A Worker whose `GET /testing` tells what it read; see measured-entry.mjs. */
+/** A Worker whose `GET /testing` answers what it read; see measured-entry.mjs. */
 export const startMeasured = (stateDir) =>
   startWorker({ stateDir, bindings, entry: "tests/scale/measured-entry.mjs" });
 
 /**
- * Starts `backup.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout,
- * stderr }`. `environment` has FILE and so on; `onOutput` is told what it prints.
+ * Starts `backup.mjs`. Returns the `child`, and `ended`, a promise of `{ code, signal, stdout,
+ * stderr }`. `environment` has FILE and so on; `onOutput` gets what it prints.
  */
 export function transfer(task, url, environment, onOutput = () => {}) {
   const env = { PATH: process.env.PATH, URL: url, PASSWORD, ...environment };

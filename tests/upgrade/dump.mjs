@@ -1,6 +1,6 @@
 // Writes a database as SQL text, and refuses one with an empty table.
 
-/** What wrangler keeps of the migrations that it has applied. */
+/** Wrangler's table of the migrations that it has applied. */
 const MIGRATIONS_TABLE = `CREATE TABLE d1_migrations(
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   name       TEXT UNIQUE,
@@ -26,8 +26,8 @@ async function insertsInto(query, table) {
 }
 
 /**
- * All of a database, in parts that an empty line separates. `query` answers the rows of an SQL
- * text. Triggers and indexes come last, so that rows are inserted as they are.
+ * The whole database, in parts that an empty line separates. `query` returns the rows of an SQL
+ * text. Triggers and indexes come last, so that rows are inserted unchanged.
  */
 export async function dump(query, migrations) {
   const objects = await query(
@@ -42,7 +42,7 @@ export async function dump(query, migrations) {
   for (const { name, sql } of objects.filter(({ type }) => type === "table")) {
     parts.push(`${sql};\n${await insertsInto(query, name)}`);
   }
-  // Where AUTOINCREMENT goes on: an id must never be given twice.
+  // The counters of AUTOINCREMENT, because an id must never be given twice.
   const counters = await query("SELECT name, seq FROM sqlite_sequence ORDER BY name");
   parts.push(
     counters

@@ -1,5 +1,4 @@
-// Fills every table of an empty Postern through its API, and tells what a later release must still
-// answer.
+// Fills each table of an empty Postern by its API. Returns what a later release must still answer.
 
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, generateKeyPairSync, sign as signBytes } from "node:crypto";
@@ -16,10 +15,10 @@ import {
 export const ADMIN_PASSWORD = "correct horse admin";
 export const KEY_SET_URL = "https://issuer.example/jwks.json";
 
-/** Tokens of the fixture outlive every test that reads it: this is in 2100. */
+/** The expiry of the fixture's tokens, in 2100, after every test that reads it. */
 const EXP = 4_102_444_800;
 
-/** alice's is the initial password of the app whose token creates her. */
+/** alice has the initial password of the app whose token creates her. */
 const PASSWORDS = {
   admin: ADMIN_PASSWORD,
   carol: "correct horse carol",
@@ -32,7 +31,7 @@ const keys = {
   EdDSA: generateKeyPairSync("ed25519"),
 };
 
-/** What the issuer at KEY_SET_URL publishes. */
+/** The key set that the issuer publishes at KEY_SET_URL. */
 export function keySet() {
   return JSON.stringify({
     keys: [
@@ -56,7 +55,7 @@ function signedWith(alg, header, claims) {
 
 const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
 
-/** Sends as the first administrator, and answers the body. */
+/** Sends a request as the first administrator. Returns the body. */
 const administer = async (postern, method, path, json, status = 200) =>
   expectStatus(
     await postern.send({ method, path, headers: admin, json }),
@@ -78,14 +77,14 @@ async function addUsers(postern) {
   await create({ username: "eve", enabled: false, roles: ["A", "B"] });
 }
 
-/** Deletes the newest user, and answers the id, which must never be given again. */
+/** Deletes the newest user. Returns the id, which must never be given again. */
 async function deleteNewestUser(postern) {
   const { id } = await administer(postern, "POST", "/v1/users", { username: "gone" }, 201);
   await administer(postern, "DELETE", `/v1/users/${id}`, undefined, 204);
   return id;
 }
 
-/** An app with each kind of key, and a token of each. */
+/** Adds an app with each kind of key, and signs a token of each. */
 async function addTokenApps(postern) {
   const pem = keys.RS256.publicKey.export({ type: "spki", format: "pem" });
   await registerApp(postern, { initpwd: PASSWORDS.alice });
@@ -138,7 +137,7 @@ async function addDirectory(postern) {
     [1, "USER", alice, ["TEST"]],
     [1, "DEPT", 1, ["MODIFY", "EXPORT"]],
     [1, "GROUP", 1, ["DELETE"]],
-    // A service and a user that nobody has registered, with ids beyond what a double holds.
+    // A service and a user that nobody has registered, with ids that a double cannot hold.
     ["9007199254740993", "USER", alice, ["SHARE"]],
   ];
   for (const [service, authObjectType, authObjectId, permissions] of grants) {
@@ -169,7 +168,7 @@ async function idOf(postern, username) {
   return items[0].id;
 }
 
-/** An application with an access token, one without, and a signed call that has been used. */
+/** An application with an access token, one without, and a signed call that was used. */
 async function addApplications(postern) {
   await administer(postern, "POST", "/v1/organizations", { id: "1", name: "Wind" }, 201);
   const create = (json) =>
@@ -223,7 +222,7 @@ async function orderNodes(postern) {
   }
 }
 
-/** So many failures that the name is locked, each from another address. */
+/** Fails so often that the name is locked. Each failure comes from another address. */
 async function lockOut(postern, username) {
   const json = { username, password: "wrong" };
   const attempt = (number) =>
@@ -237,7 +236,7 @@ async function lockOut(postern, username) {
   expectStatus(await attempt(11), 429);
 }
 
-/** What is read by the first administrator; the answers are kept word for word. */
+/** What the first administrator reads. The answers are kept unchanged. */
 const READS = [
   "/plugin/datafor-modeler/api/token/list",
   "/plugin/datafor-modeler/api/token/content?name=ERP",
@@ -276,7 +275,7 @@ const READS = [
   "/v1/audit?limit=500",
 ];
 
-/** As texts, since a JSON value here could not hold an int64. */
+/** The answers as texts, because a JavaScript number could not hold an int64. */
 async function answersTo(postern, token) {
   const answers = {};
   for (const path of READS) {
@@ -289,7 +288,7 @@ async function answersTo(postern, token) {
   return answers;
 }
 
-/** Fills all tables; answers the part of the fixture that says what must still hold. */
+/** Fills all tables. Returns the part of the fixture that says what must still hold. */
 export async function fill(postern) {
   const kept = await signIn(postern, "admin", ADMIN_PASSWORD);
   const leaving = await signIn(postern, "admin", ADMIN_PASSWORD);

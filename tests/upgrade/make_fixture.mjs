@@ -4,7 +4,7 @@
 //   node tests/upgrade/make_fixture.mjs 0.2.0 COMMIT
 //
 // Run it on the release's own sources, after `make build`. It writes 0.2.0.sql, 0.2.0.json and
-// last_release; README.md beside this file says what reads them.
+// last_release. README.md beside this file says what reads them.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -17,12 +17,14 @@ import { ADMIN_PASSWORD, KEY_SET_URL, fill, keySet } from "./fill.mjs";
 
 const folder = join(top, "tests/upgrade");
 
-/** It encrypts nothing but fixtures. */
+/** This key encrypts only fixtures. */
 const MASTER_KEY = Buffer.from("the master key of every fixture.").toString("base64");
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** The migrations of a release, each with its hash: a released migration must not change. */
+/**
+ * The migrations of a release, each with its hash, because a released migration must not change.
+ */
 function migrations() {
   const files = readdirSync(join(top, "migrations"))
     .filter((file) => file.endsWith(".sql"))
@@ -32,7 +34,7 @@ function migrations() {
   );
 }
 
-/** The full commit, whose sources must be those that are built here. */
+/** The full commit. Its sources must be those that are built here. */
 function commitOf(name) {
   const git = (...args) => execFileSync("git", args, { cwd: top, encoding: "utf8" }).trim();
   const commit = git("rev-parse", "--verify", `${name}^{commit}`);
@@ -41,7 +43,7 @@ function commitOf(name) {
   return commit;
 }
 
-/** Each file says which release it is of, so that its order among the migrations is known. */
+/** Each file names its release, so that its order among the migrations is known. */
 async function run(postern, release, commit) {
   const facts = await fill(postern);
   assert.equal((await postern.scheduled()).outcome, "ok");

@@ -1,5 +1,5 @@
-// Requests of `make smoke`: over a connection of their own where they shall reach another isolate,
-// over one that stays open where they shall show how long an answer takes.
+// The requests of `make smoke`. Those that should reach another isolate use a new connection; those
+// that measure time use one that stays open.
 
 import http from "node:http";
 import https from "node:https";
@@ -8,16 +8,16 @@ import { Failure } from "../postern.mjs";
 
 const PATIENCE_MS = 15_000;
 
-/** Postern, or what stands before it, did not answer. */
+/** Postern, or a server in front of it, did not answer. */
 export class NoAnswer extends Failure {}
 
-/** Somebody has asked to stop. */
+/** The user has asked to stop. */
 export class Interrupted extends Error {}
 
 export class Asking {
   /** How many answers relied on copies because D1 did not answer in time. */
   stale = 0;
-  /** What requests show that name no other credential. */
+  /** The credential of requests that name no other one. */
   credential;
   #base;
   #library;
@@ -35,12 +35,12 @@ export class Asking {
     return this.#base.hostname;
   }
 
-  /** From now on every request and every pause ends with `Interrupted`, until `cleanUp`. */
+  /** From now on, each request and each pause ends with `Interrupted`, until `cleanUp`. */
   interrupt() {
     this.#stopping.abort();
   }
 
-  /** Requests are sent again, also after an interruption. */
+  /** Allows requests again, also after an interruption. */
   cleanUp() {
     this.#isCleaning = true;
   }
@@ -60,9 +60,9 @@ export class Asking {
   }
 
   /**
-   * Answers `{ status, headers, text, json, ms, sentAt }`. A request that is under way when
-   * somebody asks to stop is waited for, so that what it makes can be removed. `isKept` sends it
-   * over the connection that stays open.
+   * Returns `{ status, headers, text, json, ms, sentAt }`. A request that is running when the user
+   * asks to stop is awaited, so that what it creates can be removed. `isKept` uses the connection
+   * that stays open.
    */
   async ask(method, path, { headers = {}, json, isKept = false } = {}) {
     this.#heed();
@@ -70,7 +70,7 @@ export class Asking {
     const all = { authorization: this.credential, ...headers };
     if (body !== undefined) all["content-type"] = "application/json";
     const attempt = () => this.#once(method, path, all, body, isKept);
-    // The other side may close a connection that stayed open just when it is used again.
+    // The server may close an idle connection just when it is used again.
     const again = (error) => {
       if (!isKept || !["ECONNRESET", "EPIPE"].includes(error.code)) throw error;
       return attempt();
@@ -119,7 +119,7 @@ function parsed(text) {
   }
 }
 
-/** An answer in a few words: its status, and why. */
+/** An answer in a few words: its status and reason. */
 export function wordsOf({ status, json, text }) {
   const told = json?.reason ?? json?.detail;
   const why = told ?? (status >= 400 ? text.slice(0, 60).replaceAll(/\s+/g, " ") : "");

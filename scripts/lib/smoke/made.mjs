@@ -1,15 +1,15 @@
-// What `make smoke` makes in a deployment, and how it is removed. It is removed also where the
-// answer to making it was lost, because each thing has a name or an id that was chosen here.
+// What `make smoke` creates in a deployment, and how it is removed. Each thing has a name or an id
+// that was chosen here, so it is removed also if the answer to its creation was lost.
 
 import { randomBytes, randomInt } from "node:crypto";
 import { NoAnswer, wordsOf } from "./asking.mjs";
 
-/** How often removing something is tried, and how long is waited in between. */
+/** How often a removal is tried, and the pause in between. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 1000;
 const HOUR_MS = 3_600_000;
 
-/** Users and services may have ids of their callers' choice. This one is nearly certainly free. */
+/** Callers may choose the ids of users and services. This one is almost certainly free. */
 const newId = () => randomInt(2 ** 45, 2 ** 46);
 
 export class Made {
@@ -18,7 +18,7 @@ export class Made {
   userId = newId();
   serviceId = newId();
   #asking;
-  /** `[what, remove]` of each thing. They are removed from the last to the first. */
+  /** `[what, remove]` of each thing. The last one is removed first. */
   #things = [];
 
   constructor(asking) {
@@ -55,7 +55,7 @@ export class Made {
     return this.#asking.ask("POST", "/v1/users", { json });
   }
 
-  /** A service. All grants on it go with it. */
+  /** Creates a service. Its grants are removed together with it. */
   service() {
     this.#things.push([
       `the service ${this.serviceId}`,
@@ -65,14 +65,14 @@ export class Made {
     return this.#asking.ask("POST", "/v1/services", { json });
   }
 
-  /** A key that may so, made and removed by the credential that counts now. */
+  /** Makes a key with this right. The current credential makes and removes it. */
   async key(may) {
     const key = {
       name: `${this.name}-${may}`,
       headers: { authorization: this.#asking.credential },
     };
     this.#things.push([`the key ${key.name}`, () => this.#removeKey(key)]);
-    // Should it be left behind, it ends by itself.
+    // If the key is left behind, it expires by itself.
     const json = { name: key.name, may: [may], expiresAt: Date.now() + HOUR_MS };
     const answer = await this.#asking.ask("POST", "/v1/keys", { headers: key.headers, json });
     key.id = answer.json?.id;
@@ -83,7 +83,7 @@ export class Made {
     return this.#asking.ask("DELETE", path);
   }
 
-  /** Removes what has an id of ours. Where somebody else had that id already, it is left alone. */
+  /** Removes what has one of our ids. If it belonged to somebody else before, it is left alone. */
   async #removeOurs(path, member) {
     const answer = await this.#asking.ask("GET", path);
     if (answer.status !== 200) return answer;
@@ -102,7 +102,7 @@ export class Made {
     return this.#asking.ask("DELETE", `/v1/keys/${id}`, { headers });
   }
 
-  /** Removes all of it. Answers how many things there were, and what is left, with the reason. */
+  /** Removes everything. Returns how many things there were, and what is left, with the reason. */
   async remove() {
     const left = [];
     const things = this.#things.splice(0).reverse();
@@ -113,7 +113,7 @@ export class Made {
     return { count: things.length, left };
   }
 
-  /** Why something could not be removed; undefined where it is gone. */
+  /** Returns why something could not be removed; undefined if it is gone. */
   async #patiently(remove) {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await remove().catch((error) => {

@@ -1,4 +1,4 @@
-// How `make smoke` looks at each promise.
+// How `make smoke` checks each promise.
 
 import { existsSync, readFileSync } from "node:fs";
 import { signHs256 } from "../jwt.mjs";
@@ -8,20 +8,20 @@ import { sharedCache } from "./shared_cache.mjs";
 import { WAYS_OUT } from "./ways_out.mjs";
 
 const DEFAULT_STALENESS_S = 10;
-/** How much later than the bound an answer from here may be what it was before. */
+/** Milliseconds after the bound in which an answer may still be the old one. */
 const GRACE_MS = 5000;
 const ASKED_EVERY_MS = 250;
-/** So many answers one after the other show that the isolates that answer here agree. */
+/** This many equal answers in a row show that the isolates that answer here agree. */
 const AGREEING = 4;
 /** How many answers of each kind are timed. */
 const TIMED = 20;
-/** D1 is waited for 1.5 s. The rest is the way from here. */
+/** Milliseconds. Postern waits 1.5 s for D1; the rest is for the network. */
 const SLOW_MS = 5000;
-/** How long, at most, is waited for a sign of the shared cache. */
+/** The longest time to wait for a sign of the shared cache. */
 const CACHE_SHOWN_WITHIN_MS = 60_000;
-/** In the form of D1's own bookmarks. */
+/** A bookmark in D1's own format. */
 const MADE_UP_BOOKMARK = "0000ffff-0000ffff-0000ffff-0123456789abcdef0123456789abcdef";
-/** What has a row of its own. */
+/** Causes that have their own row. */
 const OWN_CAUSES = ["secret_unopened", "schema_outdated"];
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
@@ -37,14 +37,14 @@ export class Promises {
   #wantedS;
   #say;
   #health;
-  /** The newest bookmark that a write has answered. */
+  /** The newest bookmark of a write. */
   #bookmark;
   #userToken;
   #key;
-  /** For how long a proxy may keep a verdict. */
+  /** Milliseconds for which a proxy may cache a verdict. */
   #keptMs = 0;
 
-  /** `wantedS` is the bound that the operator wants, where they say. `say` is told what is done. */
+  /** `wantedS` is the bound that the operator wants, if they set one. `say` gets what is done. */
   constructor({ asking, report, made, username, secret, wantedS, say }) {
     this.#asking = asking;
     this.#report = report;
@@ -55,7 +55,7 @@ export class Promises {
     this.#say = say;
   }
 
-  /** Looks at all of them. Throws `Ends` where nothing more can be seen. */
+  /** Checks all promises. Throws `Ends` if nothing more can be checked. */
   async look() {
     await this.#lookAtHealth();
     await this.#signIn();
@@ -71,7 +71,10 @@ export class Promises {
     await this.#sharing();
   }
 
-  /** `see` answers what it saw of a promise, or throws `Unkept`. Answers whether it is kept. */
+  /**
+   * `see` returns what it saw of a promise, or throws `Unkept`. Returns whether the promise is
+   * kept.
+   */
   async #promise(name, see) {
     try {
       this.#report.kept(name, await see());
@@ -84,7 +87,7 @@ export class Promises {
     }
   }
 
-  /** The same, where nothing more can be seen without it. */
+  /** Like `#promise`, for a promise without which nothing more can be checked. */
   async #needs(name, otherwise, see) {
     if (!(await this.#promise(name, see))) throw new Ends(otherwise);
   }
@@ -123,7 +126,7 @@ export class Promises {
     return `${stalenessS} s, and you said ${wanted}`;
   }
 
-  /** Whether the migrations are applied, and the secrets open. */
+  /** Checks that the migrations are applied, and that the secrets can be opened. */
   #stored() {
     const { status, d1 } = this.#health;
     if (d1 !== "ok") {
@@ -157,7 +160,9 @@ export class Promises {
     ];
   }
 
-  /** At paths that are always Postern's, so that the password reaches no application behind it. */
+  /**
+   * Uses paths that are always Postern's, so that the password reaches no application behind it.
+   */
   async #signIn() {
     const isKey = this.#secret.startsWith("pst_");
     const pair = Buffer.from(`${this.#username}:${this.#secret}`).toString("base64");
@@ -166,14 +171,14 @@ export class Promises {
       const answer = await this.#asking.ask("GET", "/v1/users?limit=1");
       if (answer.status !== 200) throw new Unkept(wordsOf(answer), WAYS_OUT.signIn(answer));
       if (isKey) return "by a key";
-      // In place of the password, which costs 50 ms each time that it is checked.
+      // The key replaces the password, which costs 50 ms at each check.
       const { key } = await this.#write(this.#made.key("administration"));
       this.#asking.credential = `Bearer ${key}`;
       return this.#username;
     });
   }
 
-  /** The body that a write is answered with. */
+  /** The body of the answer to a write. */
   async #write(asked) {
     const answer = await asked;
     if (answer.status >= 300) {
@@ -187,7 +192,7 @@ export class Promises {
     return { "x-postern-bookmark": this.#bookmark };
   }
 
-  /** Tells the names of what is wrong, which only administrators hear. */
+  /** Prints the names of what is wrong, which only administrators get. */
   async #tellNames() {
     if (!this.#health.causes?.length) return;
     const { json } = await this.#asking.ask("GET", "/health", { headers: this.#sinceWritten });
@@ -219,7 +224,7 @@ export class Promises {
     });
   }
 
-  /** A token of the app, which is another one each time. */
+  /** A token of the app, a different one each time. */
   #token(claims = {}, secret = this.#made.secret) {
     const sub = this.#made.name;
     const jti = `${sub}-${Math.random()}`;
@@ -306,9 +311,9 @@ export class Promises {
   }
 
   /**
-   * Asks again and again, each time over a new connection, until the answers agree and so much time
-   * has passed, for `limitMs` at most. Answers whether they agree in the end; the last other answer
-   * and when it was asked for; and how many answers there were, and of how many requests.
+   * Asks again and again, each time by a new connection, until the answers agree and `atLeastMs`
+   * has passed, for at most `limitMs`. Returns whether they agree in the end, the last other answer
+   * and when it was asked for, and how many answers there were to how many requests.
    */
   async #watch({ ask, agrees, atLeastMs, limitMs }) {
     const begun = performance.now();
@@ -358,7 +363,7 @@ export class Promises {
     const forged = ["a forged token", 401, () => this.#verify(this.#forged(), { isKept })];
     const kinds = [
       ["a verification, warm", 200, () => this.#verify(this.#userToken, { isKept })],
-      // Where forged tokens are not refused, their row tells it.
+      // If forged tokens are not refused, their own row says so.
       ...(this.#report.isKept("forged") ? [forged] : []),
       ["a check, warm", 200, () => this.#check(this.#userToken, { isKept })],
       ["a check, cold (D1 is asked)", 200, () => this.#check(this.#userToken, { headers, isKept })],
@@ -374,10 +379,10 @@ export class Promises {
     });
   }
 
-  /** Times answers of a kind. Answers how many ms the slowest took. */
+  /** Times answers of a kind. Returns the milliseconds of the slowest one. */
   async #timed(kind, status, ask) {
     const times = [];
-    // The first one opens the connection, and is not timed.
+    // The first request opens the connection, and is not timed.
     for (let count = 0; count <= TIMED; count += 1) {
       const answer = await ask(count);
       if (answer.status !== status) {
@@ -397,7 +402,7 @@ export class Promises {
     await this.#promise("revoked", async () => {
       const token = this.#token();
       const ask = () => this.#verify(token);
-      // So that isolates remember it as a good one.
+      // Lets isolates cache the token as a valid one.
       const good = { ask, agrees: isVerified, atLeastMs: 1000, limitMs: boundMs + GRACE_MS };
       const { agree, lastOther: refusal } = await this.#watch(good);
       if (!agree) throw new Unkept(wordsOf(refusal), WAYS_OUT.verdict(refusal));
@@ -406,13 +411,13 @@ export class Promises {
       const seen = await this.#watch({
         ask,
         agrees: ({ status }) => status === 401,
-        // One isolate refuses it at once, and another one may go on.
+        // One isolate refuses it at once, while others may still accept it.
         atLeastMs: boundMs + 1000,
         limitMs: boundMs + GRACE_MS,
       });
       const { lastOther, lastOtherMs, count, requests } = seen;
       if (!seen.agree) {
-        // Each answer that Postern gives has an id of its own.
+        // Each answer of Postern's has its own id.
         const isOfCache = requests < count / 2 || lastOther.headers.age !== undefined;
         const wayOut = isOfCache ? WAYS_OUT.kept : WAYS_OUT.late(this.#boundMs / 1000);
         const still = `after ${seconds(lastOtherMs)} still ${wordsOf(lastOther)}`;
@@ -429,10 +434,10 @@ export class Promises {
     let word = "unknown";
     while (word === "unknown" && performance.now() < ends) {
       const next = performance.now() + ASKED_EVERY_MS;
-      // Without a credential: it is no question of an administrator.
+      // Asks without a credential, because the question needs no administrator.
       const headers = { authorization: undefined };
       word = (await this.#asking.ask("GET", "/health", { headers })).json?.sharedCache;
-      // An isolate learns by such questions what the cache does.
+      // By such questions, an isolate learns what the cache does.
       await this.#verify(this.#userToken);
       await this.#asking.pause(next - performance.now());
     }
@@ -448,7 +453,7 @@ function besideCheckout(version) {
   return here === version ? "as in this checkout" : `and this checkout is ${here}`;
 }
 
-/** A release has it in VERSION, and no Cargo.toml. */
+/** A release has its version in VERSION, and has no Cargo.toml. */
 function ownVersion() {
   const file = (name) => new URL(`../../../${name}`, import.meta.url);
   if (existsSync(file("VERSION"))) return readFileSync(file("VERSION"), "utf8").split(" ")[0];

@@ -1,5 +1,5 @@
-// What `make smoke` prints: each promise of docs/design/promises.md, what it saw of it, and the way
-// out where it was not kept.
+// The output of `make smoke`: each promise of docs/design/promises.md, what it saw of it, and the
+// way out if it was not kept.
 
 /** The promises, in the order of the table. */
 const PROMISES = {
@@ -26,7 +26,7 @@ const PROMISES = {
 const PROMISE_WIDTH = Math.max(...Object.values(PROMISES).map((promise) => promise.length));
 const VERDICT_WIDTH = "not seen".length;
 
-/** A promise that was not kept: what was seen in its place, and the way out. */
+/** A promise that was not kept: what was seen instead, and the way out. */
 export class Unkept extends Error {
   constructor(seen, wayOut) {
     super(seen);
@@ -34,13 +34,13 @@ export class Unkept extends Error {
   }
 }
 
-/** What follows cannot be seen, and why. */
+/** What follows cannot be checked, and why. */
 export class Ends extends Error {}
 
 export class Report {
   #rows = new Map();
   #latencies = [];
-  /** Why promises without a row were not seen. */
+  /** Why promises without a row were not checked. */
   ended = "the run ended before";
 
   kept(name, seen) {
@@ -67,7 +67,6 @@ export class Report {
     return [...this.#rows.values()].some(({ verdict }) => verdict === "FAILED");
   }
 
-  /** The table as a text. */
   table() {
     const lines = Object.entries(PROMISES).flatMap(([name, promise]) => {
       const unseen = { verdict: "not seen", seen: this.ended };

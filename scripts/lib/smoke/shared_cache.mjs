@@ -1,4 +1,4 @@
-// What `make smoke` makes of the word that /health has for the cache of the data centre.
+// What `make smoke` says about the word that /health has for the data centre's cache.
 
 const INERT = "the cache is inert: what was written there was not there";
 const WAY_OUT =

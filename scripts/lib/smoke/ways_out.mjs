@@ -1,10 +1,10 @@
-// What an operator does about a promise that `make smoke` has not seen kept.
+// What an operator can do about a promise that `make smoke` has not seen kept.
 
 const LOG = "the log of the Worker (scripts/run.sh wrangler tail)";
 const DEPLOY = "Deploy the version of this checkout: make deploy.";
 
 export const WAYS_OUT = {
-  network: "Look whether URL is right, and whether the Worker is deployed there.",
+  network: "Check that URL is right, and that the Worker is deployed there.",
   masterKey:
     "The MASTER_KEY of this deployment is not the one under which the secrets were stored. " +
     "Put the right one back (scripts/run.sh wrangler secret put MASTER_KEY), " +
@@ -22,25 +22,25 @@ export const WAYS_OUT = {
     "Turn its cache off for Postern's paths (docs/cdn.md).",
   version: DEPLOY,
   byHand: "Delete them by hand, below /v1/.",
-  /** Isolates that go on accepting. */
+  /** For isolates that still accept the token. */
   late: (boundS) =>
-    `Isolates rely on what is older than ${boundS} s. Look at STALENESS_S of what is deployed, ` +
-    "and whether something in between keeps answers.",
+    `Isolates use data that is older than ${boundS} s. Check STALENESS_S of the deployment, ` +
+    "and whether a cache in between keeps answers.",
   longerBound: (wantedS) => `Set STALENESS_S = ${wantedS} in wrangler.toml, and run make deploy.`,
   signIn: ({ status }) => SIGN_IN[status] ?? `Look at ${LOG}.`,
   verdict: ({ status }) =>
     status === 503
       ? "While a secret cannot be opened, or D1 does not answer, nobody can be told whether such " +
         "a token is good. The rows above say which it is."
-      : "Look whether this is the version of this checkout, and whether something in between " +
+      : "Check that this is the version of this checkout, and that nothing in between " +
         "changes requests or answers (Authorization, x-postern-bookmark).",
-  /** Where /health does not say how it is. */
+  /** If /health does not report its state. */
   unconfigured({ status, json, text }) {
     const detail = json?.detail ?? text;
     if (status !== 503 || !detail.includes("not configured")) {
       return (
-        "Look whether URL leads to Postern: what answers there is something else, " +
-        "or is too old or too broken to say how it is."
+        "Check that URL leads to Postern: something else answers there, " +
+        "or a version that is too old or too broken to report its state."
       );
     }
     const secrets = [...new Set(detail.match(SECRET) ?? [])];

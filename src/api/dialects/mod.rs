@@ -1,5 +1,4 @@
-//! The dialects side by side, their table, and the router that derives from it. No dialect imports
-//! another.
+//! The table of all dialects, and the router that is derived from it. No dialect imports another.
 
 pub mod apim_token_service;
 pub mod app_portal;
@@ -21,7 +20,7 @@ use crate::domain::config::Config;
 use crate::domain::{origin, own_paths};
 use crate::error::{Error, Result};
 
-/// Every dialect. The longest matching prefix decides.
+/// All dialects. The longest matching prefix decides which one answers.
 pub const DIALECTS: &[&Dialect] = &[
     &datafor_modeler::DIALECT,
     &services::DIALECT,
@@ -35,15 +34,14 @@ pub const DIALECTS: &[&Dialect] = &[
     &v1::DIALECT,
 ];
 
-/// The dialect that owns a path where all are served: the one with the longest prefix of it.
+/// The dialect with the longest prefix of a path, whether the deployment serves it or not.
 #[must_use]
 pub fn owner(path: &str) -> Option<&'static Dialect> {
     owner_among(path, |_| true)
 }
 
-/// The dialect that answers a path in this deployment; `None` where the gateway does. Where there
-/// is one, a documented dialect answers its routes only, and the rest of its prefix is the
-/// origin's.
+/// The dialect that answers a path in this deployment; `None` if the gateway does. With a gateway,
+/// a documented dialect answers only its routes; other paths below its prefix go to the origin.
 #[must_use]
 pub fn answering(config: &Config, has_gateway: bool, path: &str) -> Option<&'static Dialect> {
     let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
@@ -51,17 +49,17 @@ pub fn answering(config: &Config, has_gateway: bool, path: &str) -> Option<&'sta
     (dialect.keeps_prefixes || !has_gateway || is_own()).then_some(dialect)
 }
 
-/// Whether a path is below the prefix of a system whose clients sign in by a cookie of its own.
-/// They send it to the system's other paths, too, which are the origin's.
+/// Whether a path is below the prefix of a system that has its own sign-in cookie. Its clients send
+/// the cookie also to paths that go to the origin.
 #[must_use]
 pub fn is_of_cookie(config: &Config, path: &str) -> bool {
     let dialect = owner_among(path, |dialect| is_served(config, dialect));
     dialect.is_some_and(|dialect| dialect.beside_headers == BesideHeaders::Cookie)
 }
 
-/// Refuses a path that an origin may read as one that Postern answers: as a route of a documented
-/// dialect, or as anything below the prefixes that Postern keeps. Postern would have asked for
-/// more.
+/// Refuses a path that an origin could decode into one of Postern's own: a route of a documented
+/// dialect, or anything below the prefixes that Postern keeps. That endpoint's access rules would
+/// be stricter than the gateway's.
 pub fn refuse_other_spelling(config: &Config, path: &str) -> Result<()> {
     let readings = origin::readings(path).map_err(|why| Error::invalid("url", why))?;
     let may_begin = |dialect: &&&Dialect| {
@@ -77,7 +75,7 @@ pub fn refuse_other_spelling(config: &Config, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether `DIALECTS` lists it. Postern's own dialect is always served.
+/// Whether `DIALECTS` lists a dialect. Dialects that keep their prefixes are always served.
 fn is_served(config: &Config, dialect: &Dialect) -> bool {
     dialect.keeps_prefixes || config.dialects.contains(&dialect.name)
 }
@@ -96,10 +94,10 @@ fn owner_among(path: &str, is_served: impl Fn(&Dialect) -> bool) -> Option<&'sta
         .map(|(_, dialect)| dialect)
 }
 
-/// What follows the path of a route that takes the URL of somebody else's client.
+/// The endings of a path that is followed by the client's URL.
 const CLIENT_URLS: [&str; 3] = [BEFORE_CLIENT_URL, "/-/", "/-/{*client_path}"];
 
-/// The routes of a path, by their methods.
+/// The routes of a path, by method.
 #[derive(Default)]
 struct Place {
     dialect: &'static str,
@@ -122,27 +120,27 @@ static ROUTER: LazyLock<matchit::Router<Place>> = LazyLock::new(|| {
     }
     let mut router = matchit::Router::new();
     for (path, place) in by_path {
-        // A path that does not fit would be unreachable; `tests/routes.rs` reaches every one.
+        // An invalid path would be unreachable; a test in `tests/routes.rs` reaches every path.
         let _ = router.insert(path, place);
     }
     router
 });
 
-/// A route, and the parameters of the path that led there.
+/// A route, and the parameters in the path.
 #[derive(Debug)]
 pub struct Found {
-    /// The route.
     pub route: &'static Route,
-    /// The parameters, decoded; the client's path is none of them, since its escapes may be broken.
+    /// The decoded parameters. The client's path is not one of them, because its escapes may be
+    /// broken.
     pub parameters: Vec<(String, String)>,
 }
 
-/// The route of a method and a path, whichever dialect has it. HEAD goes where GET does.
+/// The route for a method and a path, in any dialect. HEAD uses the route of GET.
 pub fn find(method: &str, path: &str) -> Result<Found> {
     find_among(|_| true, method, path)
 }
 
-/// The same among the routes of one dialect: a path below its prefix may be of one that is not
+/// As `find`, but only in one dialect: a path below its prefix may belong to a dialect that is not
 /// served.
 pub fn find_in(dialect: &Dialect, method: &str, path: &str) -> Result<Found> {
     find_among(|place| place.dialect == dialect.name, method, path)

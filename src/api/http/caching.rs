@@ -1,24 +1,26 @@
-//! What caches between the client and Postern may keep of an origin's answer.
+//! What caches between the client and Postern may store of an origin's answer.
 //!
-//! Who calls is in headers that no cache looks at, and the credential may be in the URL. So only
-//! an answer that is the same for everybody may be kept for others.
+//! The headers that identify the caller are not in a cache's key, and the credential may be in the
+//! URL. So only an answer that is the same for everybody may be stored for others.
 
-/// Headers by which an origin speaks to shared caches past `Cache-Control`: RFC 9213
-/// (`CDN-Cache-Control` and those that are named after a vendor), and older ones.
+/// Headers with which an origin instructs shared caches in place of `Cache-Control`. Those named
+/// after RFC 9213 (`CDN-Cache-Control`, and one for each vendor) are matched by their ending; these
+/// are older ones.
 const OTHERS: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
 
-/// Whether a header, in lower case, tells shared caches more than `Cache-Control` does.
+/// Whether a header, in lower case, instructs shared caches besides `Cache-Control`.
 #[must_use]
 pub fn is_for_shared_caches(name: &str) -> bool {
     name.ends_with("-cache-control") || OTHERS.contains(&name)
 }
 
-/// `Cache-Control` of an answer that is for one user only, from what the origin says: the same, for
-/// the user's own cache. What cannot be read is kept by nobody.
+/// The `Cache-Control` of an answer for one user: the origin's directives, restricted to the user's
+/// own cache. A value that cannot be parsed becomes `no-store`.
 #[must_use]
 pub fn private(of_origin: &str) -> String {
     let Some(directives) = directives(of_origin) else { return "private, no-store".to_owned() };
-    // A `private` that names headers allows the rest to be kept, so it gives way to the plain one.
+    // A `private` with a list of headers would allow the rest of the answer to be stored, so it is
+    // replaced by a plain `private`.
     let stays =
         |directive: &&str| !["public", "s-maxage", "private"].contains(&name(directive).as_str());
     let kept = directives.into_iter().filter(stays);
@@ -29,7 +31,8 @@ fn name(directive: &str) -> String {
     directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The directives, each as it was written; `None` where a quote has no end.
+/// Splits a value into its directives, each as it was written. `None` if a quoted string is not
+/// closed.
 fn directives(text: &str) -> Option<Vec<&str>> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let parts = text.split(|c: char| {

@@ -1,14 +1,13 @@
-//! What a refusal says in `WWW-Authenticate`: RFC 6750, 3, for tokens; RFC 7617 for user names and
-//! passwords.
+//! The `WWW-Authenticate` header of a refusal: RFC 6750, 3, for tokens; RFC 7617 for passwords.
 
 use crate::api::http::message::{Inbound, sentence};
 use crate::error::{Denied, Error, Refusal, Rule};
 
-/// Programs that wait to be asked before they send a user name and a password.
+/// Added because some programs send a user name and a password only after such a challenge.
 const BASIC: &str = "Basic realm=\"postern\", charset=\"UTF-8\"";
 
-/// The challenge of a refusal; `None` where there is none to make. A missing grant is no matter of
-/// the credential, so that it has none.
+/// The challenge of a refusal, or `None`. A missing permission has none: another credential would
+/// not help.
 #[must_use]
 pub fn of(error: &Error, offers_basic: bool) -> Option<String> {
     match error {
@@ -25,7 +24,7 @@ pub fn of(error: &Error, offers_basic: bool) -> Option<String> {
     }
 }
 
-/// Without a token that could be judged there is no error to tell (RFC 6750, 3.1).
+/// If no token could be judged, the challenge has no error code (RFC 6750, 3.1).
 fn of_denied(denied: &Denied, error: &Error) -> String {
     match denied {
         Denied::Missing
@@ -45,15 +44,15 @@ fn with_error(word: &str, error: &Error) -> String {
     )
 }
 
-/// What may stand between the quotes (RFC 6750, 3).
+/// Keeps the characters that are allowed between the quotes (RFC 6750, 3).
 fn quotable(text: &str) -> String {
     text.chars()
         .filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ')
         .collect()
 }
 
-/// Whether Basic may be asked for. A browser that is challenged for it opens a window of its own
-/// for the password, also where a script of the page asked.
+/// Whether Basic may be offered. A browser that gets this challenge opens its own window for the
+/// password, even if a script of the page sent the request.
 #[must_use]
 pub fn offers_basic(request: &dyn Inbound) -> bool {
     let is_browser =

@@ -1,8 +1,9 @@
-//! The cookie of a session of the console: its name, how a browser is told to keep it, and for
-//! which requests it counts.
+//! The cookie of a console session: its name, its attributes, and the requests for which it is
+//! valid.
 //!
-//! Hosts of one site, such as `app.example.com` and `admin.example.com`, are the same to
-//! `SameSite`. So the browser must also say that a page of this very origin asks.
+//! `SameSite` does not separate hosts of one site, such as `app.example.com` and
+//! `admin.example.com`. So the browser must also say that a page of exactly this origin sends the
+//! request.
 
 use crate::actions::caller::Credential;
 use crate::api::http::console_host::{self, SignIn};
@@ -13,12 +14,14 @@ use crate::domain::browsers::EndedSession;
 use crate::domain::secret::PlainToken;
 use crate::error::{Denied, Error, Refusal, Result};
 
-/// Its name over https. No other host can set a cookie of such a name, and none without `Secure`.
+/// The name over https. The prefix `__Host-` prevents other hosts from setting it, and requires
+/// `Secure`.
 const SECURE: &str = "__Host-postern-admin";
-/// Its name over plain http, as on a developer's machine.
+/// The name over plain http, for development.
 const PLAIN: &str = "postern-admin";
 
-/// Whether a cookie of this name is the console's. No application gets or sets one.
+/// Whether this is one of the console's cookie names. The gateway passes such a cookie to no
+/// application, and lets none set it.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     name == SECURE || name == PLAIN
@@ -32,9 +35,9 @@ fn name(request: &dyn Inbound) -> &'static str {
     if is_secure(request) { SECURE } else { PLAIN }
 }
 
-/// Whether a page of this web origin sends the request, by the browser's own word. Browsers leave
-/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one. Where
-/// it is there, it must do so in any case: behind a proxy, the page may be one of the application.
+/// Whether the browser says that a page of this origin sends the request. Over plain http to other
+/// machines browsers omit `Sec-Fetch-Site`; then `Origin` must be this origin. If both headers are
+/// present, both must agree: behind a proxy, the page may belong to the application.
 #[must_use]
 pub fn is_of_own_page(request: &dyn Inbound) -> bool {
     let origin = request.header("origin").map(|origin| origin == request.origin());
@@ -44,7 +47,7 @@ pub fn is_of_own_page(request: &dyn Inbound) -> bool {
     }
 }
 
-/// Refuses to begin or end a session for a page of another origin, and on a host that has none.
+/// Refuses to begin or end a session for a page of another origin, or on a host without sign-in.
 pub fn refuse_others(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     let way_out = match console_host::sign_in(cx, request) {
         SignIn::Here if is_of_own_page(request) => return Ok(()),
@@ -55,8 +58,8 @@ pub fn refuse_others(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     Err(Error::not_found("sign-in to the console on this host:", way_out))
 }
 
-/// The session that a request shows, where the cookie counts. Two are an error: over plain http a
-/// page of another host may have set one.
+/// The session of a request, if the cookie is valid for it. Two cookies are an error: over plain
+/// http, a page of another host may have set one.
 pub fn read(cx: &Cx, request: &dyn Inbound) -> Result<Option<Credential>> {
     let mut values = counting(cx, request).into_iter();
     match (values.next(), values.next()) {
@@ -65,7 +68,7 @@ pub fn read(cx: &Cx, request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// The sessions that a request shows; none where the cookie does not count.
+/// The sessions that a request shows; empty if the cookie is not valid for the request.
 #[must_use]
 pub fn counting(cx: &Cx, request: &dyn Inbound) -> Vec<PlainToken> {
     let shown = all(request);
@@ -73,14 +76,14 @@ pub fn counting(cx: &Cx, request: &dyn Inbound) -> Vec<PlainToken> {
     if !shown.is_empty() && counts() { shown } else { Vec::new() }
 }
 
-/// All sessions that a request shows, up to four.
+/// All sessions that a request shows, at most four.
 #[must_use]
 pub fn all(request: &dyn Inbound) -> Vec<PlainToken> {
     let header = request.header("cookie").unwrap_or_default();
     cookies::values(&header, name(request)).take(4).map(PlainToken::new).collect()
 }
 
-/// The sentence that leads out of a refusal, where the request shows the console's cookie.
+/// Tells a refused caller who shows the console's cookie what to do.
 #[must_use]
 pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<&'static str> {
     match denied {
@@ -88,14 +91,13 @@ pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<&'stat
             Some("The session of the console is over: sign in again")
         }
         Denied::Missing if !all(request).is_empty() => Some(
-            "The console's cookie counts only on the console's own host, for requests of its own pages, and for \
-             management: send Authorization",
+            "The console's cookie is valid only on the console's own host, for requests of its own \
+             pages, and for management: send Authorization",
         ),
         _ => None,
     }
 }
 
-/// The header that lets a browser keep a session for so many seconds.
 #[must_use]
 pub fn set(request: &dyn Inbound, value: &str, max_age_s: i64) -> Header {
     let (name, secure) = (name(request), if is_secure(request) { "; Secure" } else { "" });
@@ -104,7 +106,7 @@ pub fn set(request: &dyn Inbound, value: &str, max_age_s: i64) -> Header {
     ("set-cookie", set.into())
 }
 
-/// The header that takes a session back.
+/// The header that deletes the cookie.
 #[must_use]
 pub fn take_back(request: &dyn Inbound) -> Header {
     set(request, "", 0)

@@ -1,37 +1,36 @@
-//! On which host people sign in to the console, so that no page of an application shares a web
-//! origin with it.
+//! On which host people sign in to the console. No page of an application may share that web
+//! origin.
 
 use crate::api::http::message::Inbound;
 use crate::context::Cx;
 use crate::domain::origin::host_of;
 
-/// Where the console is.
 pub const CONSOLE: &str = "/v1/console/";
 
-/// Where people sign in to the console, seen from a request.
+/// Where people sign in to the console, as seen from a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
     /// On the host of the request.
     Here,
-    /// On `ADMIN_HOST`, where the console has this URL.
+    /// On `ADMIN_HOST`; this is the URL of the console there.
     Elsewhere(String),
     /// Nowhere: an application may share the host, and `ADMIN_HOST` is not set.
     Off,
 }
 
-/// Whether the request is to `ADMIN_HOST`. Its URL tells: `X-Forwarded-Host` may be a client's.
+/// Whether the request is for `ADMIN_HOST`. The request's own URL decides, because a client can set
+/// `X-Forwarded-Host`.
 #[must_use]
 pub fn is_admin_host(cx: &Cx, request: &dyn Inbound) -> bool {
     cx.config.admin_host.as_ref().is_some_and(|host| host.is(request.origin()))
 }
 
-/// Whether requests to this host go to an application. Nothing on `ADMIN_HOST` does.
+/// Whether the gateway serves this host. `ADMIN_HOST` is never passed to an application.
 #[must_use]
 pub fn has_gateway(cx: &Cx, request: &dyn Inbound) -> bool {
     !cx.config.origins.is_empty() && !is_admin_host(cx, request)
 }
 
-/// Where people sign in to the console.
 #[must_use]
 pub fn sign_in(cx: &Cx, request: &dyn Inbound) -> SignIn {
     match &cx.config.admin_host {
@@ -42,10 +41,10 @@ pub fn sign_in(cx: &Cx, request: &dyn Inbound) -> SignIn {
     }
 }
 
-/// Whether an application may be at the same web origin as Postern: behind the gateway, beside
-/// Postern behind a proxy, or on the paths of the host that are not Postern's. A proxy may not
-/// tell, and a request by a route such as `app.example.com/v1/*` looks like any other. So
-/// `ADMIN_HOST` is needed on every host but those that Postern has for itself.
+/// Whether an application may have the same web origin as Postern: behind the gateway, beside
+/// Postern behind a proxy, or on other paths of the host. A proxy may be invisible, and a request
+/// by a route such as `app.example.com/v1/*` looks like any other. So every host needs
+/// `ADMIN_HOST`, except those that only Postern can have.
 fn may_share_host(cx: &Cx, request: &dyn Inbound) -> bool {
     let browsers = &cx.config.browsers;
     if !cx.config.origins.is_empty() || browsers.login.is_some() {
@@ -62,8 +61,8 @@ fn may_share_host(cx: &Cx, request: &dyn Inbound) -> bool {
         || request.header("x-forwarded-host").is_some_and(|hosts| hosts.split(',').any(is_other))
 }
 
-/// Whether no application is on other paths of a host: it is a Worker's own host, or one of a
-/// developer's machine (RFC 6761 reserves `localhost` and `test`).
+/// Whether no application can be on other paths of this host: the hosts of `workers.dev`, and those
+/// of a developer's machine (RFC 6761 reserves `localhost` and `test`).
 fn is_postern_s_own(host: &str) -> bool {
     let is_loopback = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
         || host == "[::1]";

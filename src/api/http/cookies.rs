@@ -1,11 +1,12 @@
-//! The cookies of a request.
+//! Reads the cookies of a request.
 
 /// The values of a cookie in a `Cookie` header.
 ///
-/// Semicolons part cookies, and a comma belongs to a value. A page of another host of the same site
-/// can set a cookie `a` with the value `b,__Host-postern=c` for this host, and the browser sends it
-/// so: what follows the comma is not a cookie of ours. A header that was sent twice also arrives
-/// joined by a comma; where the name is there on both sides of it, both values are seen.
+/// Semicolons separate cookies; a comma belongs to a value. A page of another host of the same site
+/// can set a cookie `a` with the value `b,__Host-postern=c` for this host. The browser sends that
+/// value unchanged, so the text after the comma is not a cookie of Postern. A header that was sent
+/// twice also arrives joined by a comma; if the name is on both sides of it, both values are
+/// returned.
 pub fn values<'h>(header: &'h str, name: &'h str) -> impl Iterator<Item = &'h str> {
     let value = move |text: &'h str| {
         text.split_once('=').filter(|(of, _)| of.trim() == name).map(|(_, value)| value.trim())
@@ -14,8 +15,8 @@ pub fn values<'h>(header: &'h str, name: &'h str) -> impl Iterator<Item = &'h st
     of_name.flat_map(move |part| part.split(',').filter_map(value))
 }
 
-/// Whether a `Set-Cookie` header sets a cookie of one of these names. Browsers send a cookie
-/// without a name as its value alone, so `=a=b` is one that arrives as `a`.
+/// Whether a `Set-Cookie` header sets one of these cookies. A browser sends a cookie without a name
+/// as its value alone, so `=a=b` arrives as a cookie `a`.
 #[must_use]
 pub fn sets(set_cookie: &str, is_one: impl Fn(&str) -> bool) -> bool {
     let begin = set_cookie.trim_start_matches(|c: char| c == '=' || c.is_whitespace());

@@ -1,28 +1,25 @@
-//! What a browser asks before a page of another origin may call (a preflight), and what lets the
-//! page read the answer: the Fetch standard, 3.2 "CORS protocol".
+//! CORS: preflights, and the headers that let a page of another origin read an answer (Fetch
+//! standard, 3.2 "CORS protocol").
 
 use crate::api::http::message::{Header, Inbound, Response};
 use crate::context::Cx;
 use crate::domain::method;
 use crate::error::{Refusal, Result};
 
-/// The longest list of headers that is echoed, in bytes.
+/// The longest value of `Access-Control-Request-Headers` that is echoed, in bytes.
 const MAX_HEADERS_BYTES: usize = 2048;
 
-/// The header that names the page's origin.
 pub const ORIGIN: &str = "origin";
 
-/// The question of a preflight.
 pub struct Preflight {
-    /// The method of the request that is to follow.
+    /// The method of the request that would follow.
     pub method: String,
-    /// The headers that it will have; empty where none needs to be asked for.
+    /// The headers of the request that would follow; empty if none needs to be allowed.
     headers: String,
 }
 
 impl Preflight {
-    /// The question that a request asks. `None` for any other request, and for one that no browser
-    /// would send.
+    /// Reads a preflight. `None` for any other request, and for one that no browser would send.
     pub fn of(request: &dyn Inbound) -> Option<Self> {
         if request.method() != "OPTIONS" || request.header("origin")?.trim().is_empty() {
             return None;
@@ -50,14 +47,14 @@ impl Preflight {
     }
 }
 
-/// Whether the answer to a preflight keeps a header, in lower case, of those that the origin sets.
-/// A browser reads nothing else of it.
+/// Whether the answer to a preflight keeps this header of the origin, given in lower case. A
+/// browser reads no others.
 #[must_use]
 pub fn is_of_answer(name: &str) -> bool {
     name.starts_with("access-control-") || matches!(name, "allow" | "vary")
 }
 
-/// The origin of the page that calls, where `CORS_ORIGINS` lists it.
+/// The origin of the calling page, if `CORS_ORIGINS` lists it.
 pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
     if cx.config.cors_origins.is_empty() {
         return None;
@@ -65,8 +62,9 @@ pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
     request.header("origin").filter(|origin| cx.config.cors_origins.contains(origin))
 }
 
-/// Refuses the preflight of a page whose origin `CORS_ORIGINS` does not list, where it lists some.
-/// Without this its author would read that a credential is missing, which no preflight has.
+/// Refuses a preflight from an origin that `CORS_ORIGINS` does not list, unless that variable is
+/// empty. Otherwise the page's author would see "the credential is missing", which is true of every
+/// preflight.
 pub fn refuse_unlisted(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     let is_refused = !cx.config.cors_origins.is_empty()
         && Preflight::of(request).is_some()
@@ -74,8 +72,8 @@ pub fn refuse_unlisted(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     if is_refused { Err(Refusal::OriginNotListed.into()) } else { Ok(()) }
 }
 
-/// What lets a page of a listed origin read the answer. Where origins are listed every answer
-/// depends on the page's, also the one to a request that names none.
+/// The headers that let a page of a listed origin read the answer. If any origin is listed, every
+/// answer varies by `Origin`, even if the request has none.
 pub fn headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     if cx.config.cors_origins.is_empty() {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Which credential of a request counts: the first kind present decides, and a wrong one never
-//! falls through to the next kind.
+//! Finds the credential of a request. The first kind that is present decides; if it is wrong, no
+//! other kind is tried.
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 
@@ -17,10 +17,10 @@ use crate::domain::identity::{machine_key, opaque_token};
 use crate::domain::secret::{PlainToken, Secret};
 use crate::error::{Denied, Error, Refusal, Result};
 
-/// The cookie that the iManager token endpoint sets.
+/// The cookie of the iManager token endpoint.
 pub const COOKIE: &str = "JSESSIONID";
 
-/// The credential in the headers: `Authorization` or `X-Auth-Token`.
+/// The credential in `Authorization` or `X-Auth-Token`.
 pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     if let Some(value) = request.header("authorization") {
         return authorization(value.trim()).map(Some);
@@ -31,8 +31,8 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// The same of a client of `OAuth`, which encodes both parts of Basic like a form (RFC 6749,
-/// 2.3.1).
+/// The credential in the headers of an `OAuth` client, which form-encodes both parts of Basic (RFC
+/// 6749, 2.3.1).
 pub fn of_client(request: &dyn Inbound) -> Result<Option<Credential>> {
     Ok(in_headers(request)?.map(|credential| match credential {
         Credential::Password { username, password } => {
@@ -42,9 +42,9 @@ pub fn of_client(request: &dyn Inbound) -> Result<Option<Credential>> {
     }))
 }
 
-/// A user name and a password that were encoded. Many clients encode neither: where one part has
-/// what no encoding leaves, both are as they are meant. So there is one reading of each request,
-/// and one guess.
+/// A form-encoded user name and password. Many clients do not encode them: if one part has a
+/// character that encoding never leaves, both parts are used unchanged. So each request is read in
+/// exactly one way, and one password is tried.
 fn decoded(username: &str, password: &Secret) -> Option<Credential> {
     let part = |text: &str| {
         text.chars().all(may_be_encoded).then(|| query::decode_form(text, "").ok()).flatten()
@@ -55,13 +55,13 @@ fn decoded(username: &str, password: &Secret) -> Option<Credential> {
     })
 }
 
-/// What forms have as it is, what stands for others, and what `encodeURIComponent` leaves.
+/// The characters that form encoding or `encodeURIComponent` leaves, or writes.
 fn may_be_encoded(c: char) -> bool {
     c.is_ascii_alphanumeric() || "*-._+%~!'()".contains(c)
 }
 
-/// The cookie of the GIS manager, which counts on that system's own paths only: everywhere else the
-/// name is the application's, and so is any value of another form.
+/// The GIS manager's cookie, which is valid only on that system's own paths. Elsewhere the name,
+/// and everywhere a value of another form, belongs to the application.
 pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {
     let header = request.header("cookie").unwrap_or_default();
     let mut ours =
@@ -72,13 +72,13 @@ pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// Whether a cookie is one that the GIS manager's token endpoint has set.
+/// Whether the GIS manager's token endpoint of Postern has set this cookie.
 #[must_use]
 pub fn is_of_gis_manager(name: &str, value: &str) -> bool {
     name == COOKIE && opaque_token::is_cookie(value)
 }
 
-/// The parameters of a query, any of which may carry a token; `None` where there are none.
+/// The parameters of a query, any of which may carry a token. `None` for an empty query.
 #[must_use]
 pub fn in_query(query: &Query) -> Option<Credential> {
     let parameters: Vec<_> = query
@@ -89,12 +89,12 @@ pub fn in_query(query: &Query) -> Option<Credential> {
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 
-/// What a request to the gateway shows, or one that asks whether somebody may pass: in the order in
-/// which it counts.
+/// The credentials of a request to the gateway, or of one that a proxy asks about, in the order in
+/// which they are tried.
 ///
-/// The first kind that is there decides, and only a parameter of the application or a session that
-/// is over lets the next one count: see `authenticate_first`. `origin` is the one at which the
-/// browser is.
+/// The first kind decides. The next one is tried only if a parameter turns out to be the
+/// application's own, or if the session has expired: see `authenticate_first`. `origin` is the
+/// origin that the browser uses.
 pub fn shown(
     cx: &Cx,
     request: &dyn Inbound,
@@ -119,14 +119,15 @@ pub fn shown(
     Ok([parameters, session, placed].into_iter().flatten().collect())
 }
 
-/// The token in a cookie. Of two, one may be set by a page of another host of the same site.
+/// The token in a cookie. Two cookies of the name are an error: a page of another host of the same
+/// site may have set one.
 fn placed_in(header: &str, name: &str) -> Option<Result<PlainToken>> {
     let mut values = cookies::values(header, name);
     let first = values.next()?;
     Some(if values.next().is_some() { Err(Error::doubled_credential(name)) } else { single(first) })
 }
 
-/// Some proxies send the header of a token as they would send `Authorization`.
+/// Some proxies send the token in their own header with the scheme `Bearer`, as in `Authorization`.
 fn without_scheme(value: &str) -> &str {
     value
         .trim()
@@ -135,7 +136,7 @@ fn without_scheme(value: &str) -> &str {
         .map_or(value, |(_, token)| token)
 }
 
-/// A call that an application signed: its three headers, all of them or none.
+/// A call that an application signed. All three headers must be present, or none.
 pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
     let [token, timestamp, signature] =
         ["apim-accesstoken", "apim-timestamp", "apim-signature"].map(|name| request.header(name));
@@ -150,20 +151,19 @@ pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
     }
 }
 
-/// Refuses a cookie on a call that changes something, where the page that makes it is of another
-/// origin.
+/// Refuses a cookie on a call that changes something, if a page of another origin sends the call.
 pub fn refuse_cross_origin(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     refuse_other_origin_than(cx, request, Some(request.origin()))
 }
 
-/// The same, where the page should be of the origin `own` or of `PUBLIC_ORIGIN`; `None` where
-/// nobody has said which.
+/// Refuses a page whose origin is neither `own` nor `PUBLIC_ORIGIN`. `None` if the own origin is
+/// unknown.
 pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str>) -> Result<()> {
     let public = cx.config.browsers.public_origin.as_deref();
     let site = request.header("sec-fetch-site");
-    // A page with `Referrer-Policy: no-referrer` does not tell its origin. Only the browser's own
-    // word that it is the same then counts; it says `cross-site` of a sandbox, whose origin is
-    // `null`, too.
+    // A page with `Referrer-Policy: no-referrer` sends `Origin: null`. Then only `Sec-Fetch-Site:
+    // same-origin` proves that the origin is the same. A sandboxed page also sends `null`, but its
+    // `Sec-Fetch-Site` is `cross-site`.
     let is_hidden = |origin: &str| origin == "null" && site.as_deref() == Some("same-origin");
     let is_other = |origin: String| {
         own.is_some_and(|own| origin != own)
@@ -175,9 +175,9 @@ pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }
 
-/// Whether a request may do more than read: by its method, by another one that it tells the origin,
-/// or as a WebSocket, which is opened by a GET and may then do anything. Proxies take `Upgrade` off
-/// when they ask, and leave what browsers send beside it.
+/// Whether a request may do more than read: by its method, by a method override, or as a WebSocket,
+/// which begins with a GET and can then send anything. Proxies remove `Upgrade` when they ask
+/// Postern, but keep the other WebSocket headers.
 pub fn may_change(request: &dyn Inbound, method: &str, query: &str) -> bool {
     let opens_socket = || {
         ["upgrade", "sec-websocket-key", "sec-websocket-version"]
@@ -191,7 +191,8 @@ pub fn may_change(request: &dyn Inbound, method: &str, query: &str) -> bool {
     !matches!(method, "GET" | "HEAD" | "OPTIONS") || opens_socket() || overrides()
 }
 
-/// Refuses what a page of another site asks for; a page of another host of the same site may.
+/// Refuses a request from a page of another site. A page of another host of the same site is
+/// allowed.
 pub fn refuse_cross_site(request: &dyn Inbound) -> Result<()> {
     if request.header("sec-fetch-site").is_some_and(|site| site == "cross-site") {
         Err(Refusal::CrossOrigin.into())
@@ -204,7 +205,7 @@ fn authorization(value: &str) -> Result<Credential> {
     let (scheme, rest) = value.split_once(' ').ok_or(Denied::BadScheme)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = rest.trim();
-        // A token in parts is read strictly, and only once.
+        // A JWT is parsed strictly, and only once, by the verification.
         return if token.contains('.') {
             Ok(Credential::Token(PlainToken::new(token)))
         } else {
@@ -223,8 +224,8 @@ fn basic(encoded: &str) -> Result<Credential> {
         .map_err(|_| Denied::BadBase64)?;
     let text = String::from_utf8(decoded).map_err(|_| Denied::BadBase64)?;
     let (username, password) = text.split_once(':').ok_or(Denied::BadBase64)?;
-    // A client that authenticates with a key encodes both parts like a form (RFC 6749, 2.3.1).
-    // Neither has a character that means something else when it comes as it is.
+    // A client that authenticates with a key form-encodes both parts (RFC 6749, 2.3.1). Decoding
+    // does not change parts that are sent unencoded.
     let decoded = |part: &str| query::decode_form(part, "").ok();
     if let (Some(name), Some(key)) =
         (decoded(username), decoded(password).filter(|key| machine_key::has_form(key)))
@@ -234,7 +235,7 @@ fn basic(encoded: &str) -> Result<Credential> {
     Ok(Credential::Password { username: username.to_owned(), password: Secret::new(password) })
 }
 
-/// One token. A header that was sent twice arrives joined by a comma, which no token has.
+/// A single token. A header that was sent twice arrives joined by a comma, which no token contains.
 fn single(value: &str) -> Result<PlainToken> {
     let value = value.trim();
     if value.is_empty() || value.bytes().any(|byte| matches!(byte, b',' | b' ' | b'\t')) {

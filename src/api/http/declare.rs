@@ -10,10 +10,10 @@
 //! }
 //! ```
 //!
-//! The parts of a member are its JSON name, its field, its type, what it is in the document where
-//! the type does not say it (`as`), and a description. `includes item: Item,` before the members,
-//! or `then item: Item,` after them, adds those of another answer. `request!` looks the same, and
-//! reads: its members are of types that are [`Member`].
+//! A member has its JSON name, its field, its type and a description. After `as` comes its kind in
+//! the document, if the type alone does not determine it. `includes item: Item,` before the
+//! members, or `then item: Item,` after them, adds the members of another answer. `request!` has
+//! the same form; the types of its members implement [`Member`].
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -26,26 +26,23 @@ use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::error::Result;
 
-/// A body whose shape is declared.
 pub trait Declared {
-    /// What it looks like.
     const SHAPE: Shape;
 }
 
-/// A type of a member of an answer.
+/// A type that a member of an answer may have.
 pub trait Written: Serialize {
-    /// What it is in the document.
     const KIND: Kind;
-    /// Whether the member is always there.
+    /// Whether every answer has the member.
     const REQUIRED: bool = true;
 
-    /// Whether the member is left out of this answer.
+    /// Whether this answer omits the member.
     fn is_left_out(&self) -> bool {
         false
     }
 }
 
-/// A member that is left out where there is nothing to say.
+/// A member of an answer that is omitted if it is `None`.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Sometimes<T>(pub Option<T>);
@@ -71,7 +68,7 @@ impl<T: Written> Written for &[T] {
     const KIND: Kind = Kind::list(&T::KIND);
 }
 
-/// Types, and what they are in the document.
+/// Types of members of answers, with their kinds in the document.
 macro_rules! written {
     ($($type:ty => $kind:expr),* $(,)?) => {
         $(impl Written for $type { const KIND: Kind = $kind; })*
@@ -89,7 +86,6 @@ written! {
     () => Kind::Null,
 }
 
-/// Declares an answer.
 macro_rules! answer {
     ($(#[$meta:meta])* $vis:vis struct $name:ident $(<$life:lifetime>)? as $shape:literal {
         $(includes $first:ident : $first_of:ty,)?
@@ -104,7 +100,10 @@ macro_rules! answer {
                 $vis $first: $first_of,
             )?
             $(
-                #[serde(rename = $json, skip_serializing_if = "crate::api::http::declare::Written::is_left_out")]
+                #[serde(
+                    rename = $json,
+                    skip_serializing_if = "crate::api::http::declare::Written::is_left_out"
+                )]
                 $vis $field: $type,
             )*
             $(
@@ -141,7 +140,7 @@ macro_rules! answer {
 }
 pub(crate) use answer;
 
-/// What a member is in the document: what its type says, or what stands in its place.
+/// The kind of a member in the document: the one after `as`, otherwise that of its type.
 macro_rules! kind {
     ($of:ident, $type:ty) => {
         <$type as $crate::api::http::declare::$of>::KIND
@@ -152,24 +151,19 @@ macro_rules! kind {
 }
 pub(crate) use kind;
 
-/// A type of a member of a request. Reading names the member in its error.
+/// A type that a member of a request may have. An error while reading names the member.
 pub trait Member: Sized {
-    /// What it is in the document.
     const KIND: Kind;
-    /// Whether the member must be there.
+    /// Whether the request must have the member.
     const REQUIRED: bool = true;
 
-    /// Reads the member of that name.
     fn read_member(fields: &Fields, name: &str) -> Result<Self>;
 }
 
-/// A body that is read.
 pub trait Request: Declared + Sized {
-    /// Reads it.
     fn read(fields: &Fields) -> Result<Self>;
 }
 
-/// Declares a request.
 macro_rules! request {
     ($(#[$meta:meta])* $vis:vis struct $name:ident as $shape:literal {
         $($json:literal $field:ident : $type:ty $(as $kind:expr)? => $about:expr),* $(,)?
@@ -197,7 +191,12 @@ macro_rules! request {
 
         impl $crate::api::http::declare::Request for $name {
             fn read(fields: &$crate::api::http::body::Fields) -> $crate::error::Result<Self> {
-                Ok(Self { $($field: <$type as $crate::api::http::declare::Member>::read_member(fields, $json)?,)* })
+                Ok(Self {
+                    $($field: <$type as $crate::api::http::declare::Member>::read_member(
+                        fields,
+                        $json,
+                    )?,)*
+                })
             }
         }
 
@@ -206,7 +205,10 @@ macro_rules! request {
                 &<Self as $crate::api::http::declare::Declared>::SHAPE,
             );
 
-            fn read_member(fields: &$crate::api::http::body::Fields, name: &str) -> $crate::error::Result<Self> {
+            fn read_member(
+                fields: &$crate::api::http::body::Fields,
+                name: &str,
+            ) -> $crate::error::Result<Self> {
                 $crate::api::http::declare::Request::read(&fields.required_object(name)?)
             }
         }
@@ -214,7 +216,7 @@ macro_rules! request {
 }
 pub(crate) use request;
 
-/// A member that may be left out, or null.
+/// A member that may be absent or null.
 impl<T: Member> Member for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);
     const REQUIRED: bool = false;
@@ -224,9 +226,8 @@ impl<T: Member> Member for Option<T> {
     }
 }
 
-/// A member that may be left out, and is never null. Leaving it out has a meaning of its own, such
-/// as the caller, or what is there already; whoever sends null means something else, or has lost a
-/// value.
+/// A member that may be absent, but not null. Its absence has a meaning, such as the caller or the
+/// stored value. A caller who sends null means something else, or has lost a value.
 #[derive(Debug)]
 pub struct Given<T>(pub Option<T>);
 
@@ -242,20 +243,15 @@ impl<T: Member> Member for Given<T> {
     }
 }
 
-/// What is to become of a member of something that is there: a member that is left out stays as it
-/// is, null takes it away.
+/// How a request changes a stored member: an absent member keeps it, null removes it.
 #[derive(Debug)]
 pub enum Change<T> {
-    /// It stays as it is.
     Stays,
-    /// It becomes this.
     Becomes(T),
-    /// It is taken away.
     Goes,
 }
 
 impl<T> Change<T> {
-    /// The same change of another type.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Self::Stays => Change::Stays,
@@ -264,7 +260,6 @@ impl<T> Change<T> {
         }
     }
 
-    /// Makes the change.
     pub fn apply(self, value: &mut Option<T>) {
         match self {
             Self::Stays => {}
@@ -275,7 +270,7 @@ impl<T> Change<T> {
 }
 
 impl<const MAX: usize> Change<Line<MAX>> {
-    /// The text, for something that is yet to be made.
+    /// The text for a new object.
     #[must_use]
     pub fn given(self) -> Option<String> {
         match self {
@@ -285,7 +280,7 @@ impl<const MAX: usize> Change<Line<MAX>> {
     }
 }
 
-/// A short text for people, of 1 to `MAX` characters; an empty one is none.
+/// A printable text for people, of 1 to `MAX` characters. An empty text removes the member.
 impl<const MAX: usize> Member for Change<Line<MAX>> {
     const KIND: Kind = Kind::Nullable(&Kind::matching(0, MAX, patterns::LINE_OR_EMPTY));
     const REQUIRED: bool = false;
@@ -313,7 +308,6 @@ impl Member for Change<i64> {
     }
 }
 
-/// A printable text of 1 to `MAX` characters.
 #[derive(Debug)]
 pub struct Line<const MAX: usize>(pub String);
 
@@ -325,7 +319,7 @@ impl<const MAX: usize> Member for Line<MAX> {
     }
 }
 
-/// A whole number within limits, or its digits in a string.
+/// A whole number within limits. Its decimal digits in a string are accepted, too.
 #[derive(Debug, Clone, Copy)]
 pub struct Integer<const MIN: i64, const MAX: i64>(pub i64);
 
@@ -337,7 +331,7 @@ impl<const MIN: i64, const MAX: i64> Member for Integer<MIN, MAX> {
     }
 }
 
-/// A moment within limits, in epoch milliseconds. Seconds are refused.
+/// A moment within limits, in epoch milliseconds. A value that looks like seconds is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment<const MIN: i64, const MAX: i64>(pub Millis);
 
@@ -398,7 +392,6 @@ impl Member for Map<String, Value> {
     }
 }
 
-/// A list of 1 to `MAX` objects.
 #[derive(Debug)]
 pub struct Objects<T, const MAX: usize>(pub Vec<T>);
 
@@ -406,6 +399,7 @@ impl<T: Request, const MAX: usize> Member for Objects<T, MAX> {
     const KIND: Kind = Kind::List { item: &Kind::Object(&T::SHAPE), min: 1, max: MAX };
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.required_objects(name, MAX)?.iter().map(T::read).collect::<Result<_>>().map(Self)
+        let objects = fields.required_objects(name, MAX)?;
+        Ok(Self(objects.iter().map(T::read).collect::<Result<_>>()?))
     }
 }

@@ -1,7 +1,7 @@
-//! What a reverse proxy says of the request that it asks about: its URL, its method, its origin.
+//! What a reverse proxy tells about the request it asks about: its URL, method and origin.
 //!
-//! Some proxies pass on what a client says under these names. So where several headers of a kind
-//! are there, whoever decides by them must take all of them into account.
+//! Some proxies also pass on headers of these names from the client. So if several headers of one
+//! kind are present, a decision must take all of them into account.
 
 use crate::api::http::credentials;
 use crate::api::http::message::Inbound;
@@ -10,10 +10,10 @@ use crate::api::http::query::Query;
 use crate::api::http::route::BEFORE_CLIENT_URL;
 use crate::domain::origin::host_of;
 
-/// The request of somebody else's client.
+/// The client's request, as a proxy describes it.
 pub struct Forwarded {
     urls: Vec<String>,
-    /// The queries of all URLs, and what may be one.
+    /// The queries of all URLs, and texts that may be queries.
     queries: Vec<String>,
     methods: Vec<String>,
     overrides: Vec<String>,
@@ -22,14 +22,15 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// What the headers say.
     #[must_use]
     pub fn in_headers(request: &dyn Inbound) -> Self {
         let urls = ["x-forwarded-uri", "x-original-uri", "x-original-url"]
             .map(|name| request.header(name));
-        // A header that was sent twice arrives joined by a comma and a space, which no URL has.
+        // A header that was sent twice arrives joined by a comma and a space, which no URL
+        // contains.
         let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
-        // But one client may send a query that has them, and then it is one URL.
+        // But a client may send exactly these characters in one URL's query, so the query of the
+        // whole value is also kept.
         let whole: Vec<_> =
             urls.iter().flatten().filter_map(|value| query_in(value)).map(str::to_owned).collect();
         let urls: Vec<_> = urls.into_iter().flatten().flat_map(each).collect();
@@ -45,9 +46,9 @@ impl Forwarded {
         }
     }
 
-    /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind
-    /// it, and nothing else. Who asks in this way also passes on the method, unless it names
-    /// another.
+    /// Reads the headers. If `/-` follows the first `segments` segments of the path, the URL is
+    /// instead the text behind it. A proxy that asks in this way also passes on the client's method
+    /// by its own, unless a header names another.
     #[must_use]
     pub fn behind_path(request: &dyn Inbound, segments: usize) -> Self {
         let in_headers = Self::in_headers(request);
@@ -67,26 +68,27 @@ impl Forwarded {
         Self { urls: vec![url], queries: vec![request.query().to_owned()], methods, ..in_headers }
     }
 
-    /// The query of the first URL that the proxy names; `None` where it names none.
+    /// The query of the first URL that the proxy names; `None` if it names none.
     #[must_use]
     pub fn query(&self) -> Option<Query> {
         let url = self.urls.first()?;
         Some(Query::of_others(query_in(url).unwrap_or_default()))
     }
 
-    /// The path and the query of the first URL that the proxy names, as they are there.
+    /// The path and the query of the first URL that the proxy names, unchanged.
     #[must_use]
     pub fn path_and_query(&self) -> (&str, &str) {
         let query = self.urls.first().and_then(|url| query_in(url)).unwrap_or_default();
         (self.paths().next().unwrap_or("/"), query.split('#').next().unwrap_or_default())
     }
 
-    /// The paths of all URLs that are named. One that is no path of a URL is left as it is.
+    /// The paths of all URLs that are named. A text that is not a URL is returned unchanged.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.urls.iter().map(|url| path_of(url))
     }
 
-    /// All hosts that are named, as rules compare them: in `X-Forwarded-Host` and in whole URLs.
+    /// All hosts that are named, in `X-Forwarded-Host` and in whole URLs, normalized as rules
+    /// compare them.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         let of_urls = self
@@ -99,25 +101,24 @@ impl Forwarded {
         self.hosts.iter().map(String::as_str).chain(of_urls).map(host_of).collect()
     }
 
-    /// All methods that are named.
     #[must_use]
     pub fn methods(&self) -> &[String] {
         &self.methods
     }
 
-    /// Other methods that the client tells the origin by headers.
+    /// The methods with which the client's headers override its own.
     #[must_use]
     pub fn overrides(&self) -> &[String] {
         &self.overrides
     }
 
-    /// Whether a URL that is named tells the origin another method.
+    /// Whether the query of a named URL overrides the method.
     #[must_use]
     pub fn overrides_method_in_url(&self) -> bool {
         self.queries.iter().any(|query| method_override::is_in_query(query))
     }
 
-    /// Whether the client's request may do more than read, by any method and any URL that is named.
+    /// Whether the client's request may do more than read, by any of the named methods and URLs.
     #[must_use]
     pub fn may_change(&self, request: &dyn Inbound) -> bool {
         let methods = || self.methods.iter().map(String::as_str).chain(["GET"]);
@@ -126,22 +127,21 @@ impl Forwarded {
             .any(|method| queries().any(|query| credentials::may_change(request, method, query)))
     }
 
-    /// The origin at which the client reached the proxy.
+    /// The web origin at which the client reached the proxy.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
 }
 
-/// What follows the question mark of a URL; `None` where there is none.
 fn query_in(url: &str) -> Option<&str> {
     url.split_once('?').map(|(_, query)| query)
 }
 
-/// The path of a URL, or of what begins with a path. Anything else is left as it is.
+/// The path of a URL, or of a text that begins with a path. Any other text is returned unchanged.
 #[must_use]
 pub fn path_of(url: &str) -> &str {
-    // What is behind a # stays: some servers take it for a part of the path.
+    // The text after a `#` is kept: some servers treat it as part of the path.
     let url = url.split('?').next().unwrap_or_default();
     let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else {
         return url;

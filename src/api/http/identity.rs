@@ -1,5 +1,4 @@
-//! Who a caller is, in headers for whoever stands behind Postern: a proxy that asks, or the origin
-//! behind the gateway.
+//! The headers that tell a proxy, or the origin behind the gateway, who calls.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -9,13 +8,13 @@ use crate::domain::identity::user::MAX_ROLES_BYTES;
 use crate::domain::tokens::policy::Policy;
 use crate::domain::tokens::token_app::AppName;
 
-/// What begins like this is said by Postern only, whatever follows.
+/// Only Postern may send headers with these prefixes to an origin.
 pub const PREFIXES: [&str; 2] = ["x-auth-", "x-postern-"];
 
-/// The header that carries Postern's assertion to the origin.
+/// The header with Postern's signed assertion for the origin.
 pub const ASSERTION: &str = "x-postern-assertion";
 
-/// The headers that say who somebody is, and whether their roles are left out.
+/// The headers that describe the caller. The last one tells whether the roles were too long.
 const NAMES: [&str; 7] = [
     "x-auth-user",
     "x-auth-user-id",
@@ -26,13 +25,13 @@ const NAMES: [&str; 7] = [
     "x-auth-roles-truncated",
 ];
 
-/// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be
-/// undone.
+/// The encoding of header values. Everything except printable ASCII is encoded, and also `%` and
+/// `,`, so that the value can be decoded.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
-/// The headers of a caller. What is unknown is empty, and not left out: a proxy that copies what it
-/// finds would pass on what the client itself says under the name. Roles that are too long together
-/// are left out, because servers refuse long headers.
+/// The headers of a caller. Unknown values are sent empty: if a header were missing, a proxy might
+/// pass on the client's own header of that name. Roles that are too long together are omitted,
+/// because servers refuse long headers.
 #[must_use]
 pub fn headers(caller: &UserCaller) -> [(&'static str, String); NAMES.len()] {
     let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
@@ -53,17 +52,17 @@ pub fn headers(caller: &UserCaller) -> [(&'static str, String); NAMES.len()] {
     ]
 }
 
-/// The same where nobody is asked who they are: all of them empty.
+/// The same headers, all empty, for requests that need no credential.
 #[must_use]
 pub fn headers_of_nobody() -> [(&'static str, &'static str); NAMES.len()] {
     NAMES.map(|name| (name, ""))
 }
 
-/// The longest value of a claim that is passed on, as a header has it.
+/// The longest value of a claim, in bytes after encoding.
 const MAX_CLAIM_BYTES: usize = 4096;
 
-/// The claims that the caller's token app passes on, texts as they are and everything else as JSON.
-/// One that is too long is left out.
+/// The claims that the caller's token app passes on. Strings are sent as they are, other values as
+/// JSON. Values that are too long are omitted.
 pub fn passed_claims(caller: &UserCaller) -> impl Iterator<Item = (String, String)> + '_ {
     let claims =
         if let Proof::Jwt { claims, .. } = &caller.proof { claims.as_slice() } else { &[] };

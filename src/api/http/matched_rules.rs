@@ -1,11 +1,11 @@
-//! Which rules of the gateway are about a request.
+//! Finds the gateway rules that apply to a request.
 
 use crate::api::http::message::MAX_URL_BYTES;
 use crate::api::http::method_override;
 use crate::domain::origin::{self, Matched, Rules};
 use crate::error::{Error, Result};
 
-/// The rules about a request. Refuses what they could not judge.
+/// The rules that apply to a request. A request that the rules could not judge is refused.
 pub fn match_rules<'r>(
     rules: &'r Rules,
     method: &str,
@@ -13,8 +13,9 @@ pub fn match_rules<'r>(
     path: &str,
     query: &str,
 ) -> Result<Matched<'r>> {
-    // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
-    // it would ask for something else, so it is refused.
+    // The gateway removes headers that override the method. It cannot remove the parameter, because
+    // the query belongs to the origin and would mean something else without it. So such a request
+    // is refused.
     if rules.looks_at_methods() && method_override::is_in_query(query) {
         return Err(Error::invalid(
             "url",
@@ -24,7 +25,8 @@ pub fn match_rules<'r>(
     rules.demand(method, &host(rules, authority), path).map_err(|why| Error::invalid("url", why))
 }
 
-/// The rules about a further path of a request, `of_header`, which goes on as the client wrote it.
+/// The rules that apply to a second path of a request, from the header `of_header`, which is
+/// forwarded unchanged.
 pub fn match_rules_as_written<'r>(
     rules: &'r Rules,
     method: &str,
@@ -41,7 +43,7 @@ fn host(rules: &Rules, authority: &str) -> String {
     if rules.looks_at_hosts() { origin::host_of(authority) } else { String::new() }
 }
 
-/// Host, path and query of a URL, or of a path on the origin `own`.
+/// Splits a URL, or a path on the origin `own`, into host, path and query.
 pub fn parts<'u>(url: &'u str, own: &'u str) -> Result<(&'u str, &'u str, &'u str)> {
     if url.len() > MAX_URL_BYTES {
         return Err(Error::invalid("url", format!("must be no longer than {MAX_URL_BYTES} bytes")));

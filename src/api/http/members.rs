@@ -1,4 +1,4 @@
-//! How members of requests become values of the domain: each follows the rule that its type states.
+//! Reads members of requests as domain types, with the rule of each type.
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::Member;
@@ -16,22 +16,20 @@ use crate::domain::tokens::policy::MAX_ROLE;
 use crate::domain::tokens::token_app::{AppName, TokenName};
 use crate::error::Result;
 
-/// The names of the user types.
 pub const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
 const PERMISSION_NAMES: &[&str] =
     &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
-/// The names of the permissions, as answers have them.
+/// The permissions, as answers write them.
 pub const PERMISSION: Kind = Kind::OneOf(PERMISSION_NAMES);
-/// The same, as requests may have them.
+/// The permissions, as requests may write them.
 pub const ASKED_PERMISSION: Kind = Kind::AnyCase(PERMISSION_NAMES);
-/// Permissions, by name.
 pub const PERMISSIONS: Kind = Kind::list(&PERMISSION);
 const OBJECT_TYPE_NAMES: &[&str] = &["USER", "DEPT", "GROUP"];
-/// To what a grant may be, as answers have it.
+/// The types of objects of a grant, as answers write them.
 pub const OBJECT_TYPE: Kind = Kind::OneOf(OBJECT_TYPE_NAMES);
-/// The same, as requests may have it.
+/// The types of objects of a grant, as requests may write them.
 pub const ASKED_OBJECT_TYPE: Kind = Kind::AnyCase(OBJECT_TYPE_NAMES);
-/// What an application may be authorized to.
+/// The types of data that an application may be authorized to.
 pub const AUTHORIZATION_TYPE: Kind = Kind::OneOf(&[
     "USER",
     "ASSET",
@@ -44,10 +42,9 @@ pub const AUTHORIZATION_TYPE: Kind = Kind::OneOf(&[
 ]);
 /// The id of an organization, or the access key of an application.
 pub const PLAIN_ID: Kind = Kind::matching(1, 128, patterns::PLAIN_ID);
-/// The name of a role.
 pub const ROLE: Kind = Kind::matching(1, MAX_ROLE, patterns::LINE);
 
-/// The name of a user who is to be created.
+/// The name of a new user. It must follow stricter rules than names of existing users.
 impl Member for Username {
     const KIND: Kind = Kind::matching(1, Self::MAX, patterns::LINE);
 
@@ -75,7 +72,7 @@ impl Member for Permission {
     }
 }
 
-/// The permissions of a grant; VIEW is always among them.
+/// The permissions of a grant. VIEW is always added.
 #[derive(Debug)]
 pub struct Granted(pub Permissions);
 
@@ -126,7 +123,6 @@ impl Member for AccessKey {
     }
 }
 
-/// Names of roles.
 #[derive(Debug)]
 pub struct Roles(pub Vec<String>);
 
@@ -143,7 +139,7 @@ impl Member for Roles {
     }
 }
 
-/// A password that somebody chooses here.
+/// A password that a user chooses here.
 #[derive(Debug)]
 pub struct NewPassword(pub Secret);
 
@@ -163,7 +159,7 @@ impl Member for AppName {
     }
 }
 
-/// An empty name is the default one.
+/// An empty name selects the default name.
 impl Member for TokenName {
     const KIND: Kind = Kind::matching(0, 64, patterns::TOKEN_NAME);
 
@@ -185,7 +181,6 @@ impl Member for Algorithm {
     }
 }
 
-/// At most 100 roles.
 #[derive(Debug)]
 pub struct InitialRoles(pub Vec<String>);
 
@@ -204,7 +199,7 @@ impl Member for InitialRoles {
     }
 }
 
-/// A password that others chose; an empty one is none.
+/// A password from another system, with weaker rules. An empty one means none.
 #[derive(Debug)]
 pub struct InitialPassword(pub Option<Secret>);
 

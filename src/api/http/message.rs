@@ -1,5 +1,5 @@
-//! HTTP on plain types. What comes from outside is read when asked for: each reading of a header
-//! crosses from wasm to JavaScript.
+//! HTTP as plain types. Parts of a request are read only on demand, because each header that is
+//! read crosses from wasm to JavaScript.
 
 use std::borrow::Cow;
 
@@ -10,80 +10,73 @@ use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::ports::LocalFuture;
 
-/// The longest body, in bytes.
+/// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// The longest URL, in bytes.
+/// The longest URL, in bytes: path and query.
 pub const MAX_URL_BYTES: usize = 16 * 1024;
 
-/// Room for the headers of most answers.
+/// The headers that most answers have; reserved in advance.
 const MOST_HEADERS: usize = 8;
 
-/// A request as it arrives.
 pub trait Inbound {
-    /// The method, upper case.
+    /// The method in upper case.
     fn method(&self) -> &str;
-    /// `https://host:port`.
+    /// The web origin: `https://host:port`.
     fn origin(&self) -> &str;
     /// The path, percent-encoded as it was sent.
     fn path(&self) -> &str;
-    /// What follows the question mark; empty where there is none.
+    /// The query without its question mark; empty if there is none.
     fn query(&self) -> &str;
     /// All headers, each name once and in lower case.
     fn headers(&self) -> Vec<(String, String)>;
-    /// A header's value; the values of a header that was sent twice are joined by a comma.
+    /// The value of a header. If it was sent several times, the values are joined by commas.
     fn header(&self, name: &'static str) -> Option<String>;
-    /// The country that the platform tells of the client, as two letters.
+    /// The client's country as the platform tells it, two letters.
     fn country(&self) -> Option<String>;
-    /// The body; `TooLarge` where it is longer than [`MAX_BODY_BYTES`].
+    /// The body. Fails with `TooLarge` if it is longer than [`MAX_BODY_BYTES`].
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
 }
 
-/// What becomes of a request.
 #[derive(Debug)]
 pub enum Handled {
-    /// It is answered.
     Answered(Response),
-    /// It goes to the origin.
+    /// The request goes to the origin.
     Passed(Forward),
 }
 
-/// A request to the origin: the client's, with other headers. Its body is the client's.
+/// A request to the origin: the client's request and body, with other headers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// Where to.
     pub url: String,
-    /// The application's URL as `ORIGIN_URL` or `ORIGINS` has it, below which `url` is.
+    /// The application's URL as configured in `ORIGIN_URL` or `ORIGINS`; `url` is below it.
     pub origin: String,
-    /// All headers; but for `Host`, which follows from the URL.
+    /// All headers except `Host`, which follows from the URL.
     pub headers: Vec<(String, String)>,
-    /// Whether the client's body goes with it.
+    /// Whether the client's body is forwarded.
     pub has_body: bool,
-    /// For how many seconds the origin may show no sign of life before it answers.
+    /// Seconds without progress before the gateway answers 504.
     pub timeout_s: i64,
-    /// Whether it is a preflight that nobody was asked about, so that its answer tells no more than
-    /// a browser reads of one.
+    /// Whether this is a preflight, which was not authenticated. Its answer is reduced to what a
+    /// browser reads.
     pub is_preflight: bool,
-    /// Whether the answer is the same for everybody, so that a cache may keep it for others.
+    /// Whether the answer is the same for everybody, so that a shared cache may store it.
     pub is_for_everybody: bool,
-    /// By whom, and until when; `None` where nobody is asked who they are.
+    /// Who sends the request and until when that is valid; `None` if no credential was needed.
     pub authority: Option<Authority>,
-    /// What the answer gets on its way back, in place of what the origin says; `vary` beside it.
+    /// Headers set on the origin's answer, replacing its own; `vary` is appended.
     pub answer_headers: Vec<Header>,
 }
 
-/// By what a request went on to the origin. A stream that it opens ends with this.
+/// The authority by which a request was forwarded. A stream that it opens ends with the authority.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Authority {
-    /// The user's id.
     pub user_id: i64,
-    /// The token app whose token was shown.
     pub app: Option<String>,
-    /// When the token or session ends; a password does not.
+    /// When the token or session ends. `None` for a password, which does not end.
     pub ends_at: Option<Millis>,
 }
 
 impl Authority {
-    /// The authority of a caller at `now`.
     #[must_use]
     pub fn of(caller: &UserCaller, now: Millis, leeway_s: i64) -> Self {
         let ends_at = caller.ends_at(now, leeway_s);
@@ -91,29 +84,26 @@ impl Authority {
         Self { user_id: caller.user.id.0, app, ends_at }
     }
 
-    /// Whose it is, as a text that is the same for nobody else.
+    /// A text that identifies the user and token app, for comparisons.
     #[must_use]
     pub fn holder(&self) -> String {
         format!("{} {}", self.user_id, self.app.as_deref().unwrap_or_default())
     }
 }
 
-/// A header of an answer: its name in lower case, and its value. A value that is the same in every
-/// answer of its kind is borrowed.
+/// A header of an answer: its name in lower case, and its value. Constant values are borrowed.
 pub type Header = (&'static str, Cow<'static, str>);
 
-/// The further pages of a long body, made one by one as they are asked for; `None` is the end.
+/// Produces the further pages of a long body on demand. `None` is the end.
 pub type Pages = Box<dyn FnMut() -> LocalFuture<'static, Option<Result<String, Error>>>>;
 
-/// An answer.
 pub struct Response {
-    /// The status code.
     pub status: u16,
     /// Each name once.
     pub headers: Vec<Header>,
-    /// The body, or its beginning.
+    /// The body, or its beginning if `pages` follow.
     pub body: String,
-    /// What follows, where the body is too long to be held.
+    /// The rest of a body that is too long to be held in memory.
     pub pages: Option<Pages>,
 }
 
@@ -128,39 +118,35 @@ impl std::fmt::Debug for Response {
 }
 
 impl Response {
-    /// A JSON answer.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         Self::text(status, "application/json", serde_json::to_string(body).unwrap_or_default())
     }
 
-    /// An answer of another content type.
     #[must_use]
     pub fn text(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
         Self { body: body.into(), ..Self::empty(status) }.with("content-type", content_type)
     }
 
-    /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::with_capacity(MOST_HEADERS), body: String::new(), pages: None }
     }
 
-    /// Lets further pages follow the body.
+    /// Appends further pages to the body.
     #[must_use]
     pub fn followed_by(mut self, pages: Pages) -> Self {
         self.pages = Some(pages);
         self
     }
 
-    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// Says that the answer depends on headers of the request, too.
+    /// Adds request headers to `Vary`.
     #[must_use]
     pub fn varying(mut self, names: &'static str) -> Self {
         match self.headers.iter_mut().find(|(name, _)| *name == "vary") {
@@ -170,14 +156,13 @@ impl Response {
         self
     }
 
-    /// A header's value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_ref())
     }
 }
 
-/// The status of a failure, in every dialect.
+/// The HTTP status of an error, the same in every dialect.
 #[must_use]
 pub fn status(error: &Error) -> u16 {
     match error {
@@ -199,7 +184,8 @@ pub fn status(error: &Error) -> u16 {
     }
 }
 
-/// The sentence of a failure for callers, without a full stop. Of internal faults it says nothing.
+/// The sentence of an error for callers, without a full stop. It tells nothing about internal
+/// faults.
 #[must_use]
 pub fn sentence(error: &Error) -> String {
     match error {

@@ -1,28 +1,28 @@
-//! How a client may tell some origins another method than the one of its request.
+//! The ways in which a client can override its request's method for some origins.
 
 use crate::api::http::query;
 
-/// Headers by which some origins let a POST be another method.
+/// Headers with which some origins let a POST become another method.
 const HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// Whether it is the name of such a header.
+/// Whether this is the name of such a header.
 #[must_use]
 pub fn is_header(name: &str) -> bool {
     HEADERS.contains(&plain_name(name).as_str())
 }
 
-/// A name that is escaped more often has no other purpose than to hide.
+/// A name that is encoded more often can only be meant to hide the parameter.
 const MAX_DECODINGS: usize = 8;
 
-/// Whether a query has the parameter of that meaning, in a spelling that some origin takes for it:
-/// PHP also reads `.method`, ` _method` and `_method[]` so.
+/// Whether a query has the parameter `_method`, in a spelling that some origin accepts: PHP also
+/// reads `.method`, ` _method` and `_method[]` as such.
 #[must_use]
 pub fn is_in_query(query: &str) -> bool {
     let is_it = |pair: &str| {
         let mut name = pair.split('=').next().unwrap_or_default().replace('+', " ");
         let mut times = 0;
         while let Some(decoded) = query::decode(&name, "").ok().filter(|decoded| *decoded != name) {
-            // Each time costs as much as the name is long.
+            // Each round costs time proportional to the name's length.
             if times == MAX_DECODINGS {
                 return true;
             }
@@ -39,8 +39,8 @@ pub fn is_in_query(query: &str) -> bool {
     query.split(['&', ';']).any(is_it)
 }
 
-/// A name as origins may read it that turn names into variables: `X_Auth.User` is to them what
-/// `x-auth-user` is.
+/// Normalizes a name as origins do that turn header names into variables: to them `X_Auth.User` is
+/// the same as `x-auth-user`.
 #[must_use]
 pub fn plain_name(name: &str) -> String {
     name.chars()

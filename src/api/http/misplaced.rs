@@ -1,7 +1,7 @@
-//! Where a credential belongs that was sent to a place that does not take it.
+//! Tells where a credential belongs that was sent to a place that does not accept it.
 //!
-//! This is looked at after the refusal, and the shape alone is: what is said is the same whether
-//! the credential is good or not.
+//! This is checked after the refusal, by the credential's form alone. So the sentence is the same
+//! for valid and invalid credentials.
 
 use base64ct::{Base64, Encoding};
 
@@ -12,7 +12,7 @@ use crate::api::http::session_cookie;
 use crate::domain::identity::machine_key;
 use crate::error::Denied;
 
-/// What the form of a text tells.
+/// The kind of credential that a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Jwt,
@@ -20,7 +20,8 @@ enum Shape {
 }
 
 impl Shape {
-    /// JSON in base64url begins with `ey`, and no other credential has dots.
+    /// A JWT starts with `ey`, which is the beginning of a JSON object in base64url, and has dots.
+    /// No other credential has dots.
     fn of(text: &str) -> Option<Self> {
         let text = text.trim();
         if machine_key::looks_like_one(text) {
@@ -38,8 +39,7 @@ impl Shape {
     }
 }
 
-/// The sentence that leads out of a refusal, where the request shows a credential in the wrong
-/// place.
+/// Tells a refused caller what to do who sent a credential in the wrong place.
 #[must_use]
 pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     if let Some(value) = request.header("authorization") {
@@ -58,10 +58,10 @@ pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     in_query(&Query::of_others(request.query()), denied)
 }
 
-/// A token without its scheme or with another one, or in the place of a name or a password.
+/// A token without its scheme or with another one, or in the place of a user name or password.
 fn in_authorization(value: &str, denied: &Denied) -> Option<String> {
     let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
-    // A key that Basic has brought was looked at.
+    // A key in Basic was already checked, so the refusal is about its value.
     let was_read = !matches!(denied, Denied::BadScheme | Denied::BadBase64 | Denied::WrongPassword);
     if was_read || scheme.eq_ignore_ascii_case("bearer") {
         return None;
@@ -80,17 +80,20 @@ fn in_query(query: &Query, denied: &Denied) -> Option<String> {
     if query.pairs().iter().any(|(_, value)| Shape::of(value) == Some(Shape::Key)) {
         return Some(Shape::Key.found_in("The URL"));
     }
-    // Of a token that was read, the reason says what is wrong with it.
+    // A token that was parsed has a more precise reason.
     if !matches!(denied, Denied::Missing | Denied::NotThreeParts) {
         return None;
     }
-    // The parameters of token apps are nobody's business who shows no credential.
+    // Callers without a credential must not learn the parameter names of token apps, so the check
+    // uses no app's name.
     let is_token = |(name, value): &(String, String)| name == "token" || Shape::of(value).is_some();
     query.pairs().iter().any(is_token).then(|| IN_URL.to_owned())
 }
 
-const IN_URL: &str = "A URL carries JSON Web Tokens only, each in its app's token_name, and only for /v1/verify, /v1/check, \
-the client's URL of /v1/forward-auth, and the gateway: send the token as Authorization: Bearer";
+const IN_URL: &str = "\
+    A URL carries JSON Web Tokens only, each in its app's token_name, and only for /v1/verify, \
+    /v1/check, the client's URL of /v1/forward-auth, and the gateway: send the token as \
+    Authorization: Bearer";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! HTTP on plain types: messages, what they hold, and how routes declare what they take and answer.
+//! HTTP as plain types: messages and their parts, and the declarations of routes.
 
 pub mod body;
 pub mod caching;

@@ -1,20 +1,20 @@
-//! Requests by which a browser goes to a page, in a window or a frame. They are answered by pages
-//! and redirects; what scripts, style sheets and clients of an API ask for is not.
+//! Requests with which a browser navigates to a page, in a window or a frame. Only these are
+//! answered by pages and redirects, not those of scripts, style sheets or API clients.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::api::http::message::Inbound;
 use crate::domain::browsers;
 
-/// Whether the request is one that can be made again elsewhere.
+/// Whether the request is a navigation that can be repeated elsewhere: GET or HEAD.
 #[must_use]
 pub fn is_one(request: &dyn Inbound) -> bool {
     matches!(request.method(), "GET" | "HEAD") && is_answered_by_a_page(request)
 }
 
-/// Whether a person sees the answer, also to a form that they sent. Browsers say so by
-/// `Sec-Fetch-Mode`; those that do not are known by the two types of pages that they accept.
-/// Clients in Java accept `text/html` alone.
+/// Whether a person sees the answer, also to a form they sent. Browsers say so in `Sec-Fetch-Mode`.
+/// Older ones are recognized by the two page types that they accept; Java clients accept only
+/// `text/html`.
 #[must_use]
 pub fn is_answered_by_a_page(request: &dyn Inbound) -> bool {
     if let Some(mode) = request.header("sec-fetch-mode") {
@@ -26,8 +26,8 @@ pub fn is_answered_by_a_page(request: &dyn Inbound) -> bool {
     !says_more && accepted.contains("text/html") && accepted.contains("application/xhtml+xml")
 }
 
-/// Whether a page of another site shows the answer within it, where browsers keep no `SameSite=Lax`
-/// cookie.
+/// Whether a page of another site shows the answer in a frame. There browsers keep no
+/// `SameSite=Lax` cookie.
 #[must_use]
 pub fn is_in_foreign_frame(request: &dyn Inbound) -> bool {
     let is = |name: &'static str, values: &[&str]| {
@@ -37,9 +37,9 @@ pub fn is_in_foreign_frame(request: &dyn Inbound) -> bool {
         && is("sec-fetch-dest", &["iframe", "frame", "embed", "object", "fencedframe"])
 }
 
-/// A path and a query as `Location` has them. A path that begins with two slashes would name a
-/// host, so that a dot comes between. Browsers leave out tabs and line ends, and nothing else than
-/// a path begins with a slash: what is not plain goes to `/`.
+/// A path and a query for `Location`. A path that begins with two slashes would name a host, so
+/// `/.` is put in front. Browsers ignore tabs and line ends, so anything that is not plain ASCII,
+/// or is no path, becomes `/`.
 #[must_use]
 pub fn location(path: &str, query: &str) -> String {
     if !path.starts_with('/')
@@ -52,7 +52,6 @@ pub fn location(path: &str, query: &str) -> String {
     format!("{begin}{path}{question_mark}{query}")
 }
 
-/// The URL of a page that is told where to return to.
 #[must_use]
 pub fn with_return_to(page: &str, path_and_query: &str) -> String {
     let joint = if page.contains('?') { '&' } else { '?' };

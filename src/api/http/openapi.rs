@@ -1,5 +1,5 @@
-//! The `OpenAPI` 3.1 document, derived from the tables. It is committed as
-//! `public/v1/openapi.json`; a test compares the two.
+//! Derives the `OpenAPI` 3.1 document from the tables of routes. It is committed as
+//! `public/v1/openapi.json`, and a test compares the two.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -16,15 +16,16 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Fault, Limit, Refusal};
 
-/// What holds for all operations, in Markdown.
+/// The description of the whole API, in Markdown.
 const DESCRIPTION: &str = "\
 Each tag is one dialect; all of them share users, tokens and grants.
 
 **Bodies.** A body with members is described as JSON. A form (`application/x-www-form-urlencoded`) \
 with the same members is taken too: `a[b]=1` or `a.b=1` is a member of an object, `a=1&a=2` is a \
-list, `true` and `false` are booleans. What a body begins with tells JSON from a form, so that curl \
+list, `true` and `false` are booleans. The first character tells JSON from a form, so that curl \
 may send JSON without a content type. Below `/v1`, a body that is neither, or that is a form by \
-another content type, is refused with 400. So is a member or a query parameter that is not described here, \
+another content type, is refused with 400. So is a member or a query parameter that is not \
+described here, \
 and a body where none is described; the other dialects ignore them.
 
 **Integers** are int64. Where a member is described as an integer or a string, its decimal digits \
@@ -41,8 +42,8 @@ operation says which keys may call it.
 **Failures** have the body of their dialect. Below `/v1` they are problem details (RFC 9457): \
 `reason` tells why a credential was refused, `field` which parameter or member breaks a rule.";
 
-/// The whole document. `gate` is what other Workers ask without HTTP, from which their types
-/// derive.
+/// The whole document. `gate` are the operations of the service binding; their TypeScript types are
+/// generated from it.
 #[must_use]
 pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
@@ -61,7 +62,7 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
                 .entry(failure_name(dialect, "Default"))
                 .or_insert_with(|| failure(dialect, "Any other failure", &an_error(500), None));
             for (index, path) in route.paths.iter().enumerate() {
-                // The document has no word for every method.
+                // `OpenAPI` cannot say "every method".
                 let method = if route.method == ANY_METHOD {
                     "get".to_owned()
                 } else {
@@ -78,6 +79,7 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
         .iter()
         .map(|dialect| json!({ "name": dialect.name, "description": dialect.summary }))
         .collect();
+    let named = |operation: &Operation| (operation.name.to_owned(), binding(operation));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -90,41 +92,73 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
         "servers": [{ "url": "/" }],
         "tags": tags,
         "paths": paths,
-        "components": { "schemas": schemas, "responses": responses, "securitySchemes": security_schemes() },
-        "x-gate": gate.iter().map(|operation| (operation.name.to_owned(), binding(operation))).collect::<Map<_, _>>(),
+        "components": {
+            "schemas": schemas,
+            "responses": responses,
+            "securitySchemes": security_schemes(),
+        },
+        "x-gate": Value::Object(gate.iter().map(named).collect()),
     })
 }
 
-/// An operation of the binding. Its shapes are described in their place, since paths have only some
-/// of them.
+/// An operation of the binding. Its shapes are written inline, because only some of them are also
+/// schemas of paths.
 fn binding(Operation { name: _, summary, question, answer }: &Operation) -> Value {
     let titled = |shape: &Shape, objects| {
         let mut schema = schema(shape, objects);
         schema.as_object_mut().map(|members| members.insert("title".to_owned(), json!(shape.name)));
         schema
     };
-    json!({ "summary": summary, "question": titled(question, Objects::Closed), "answer": titled(answer, Objects::Open) })
+    json!({
+        "summary": summary,
+        "question": titled(question, Objects::Closed),
+        "answer": titled(answer, Objects::Open),
+    })
 }
 
 fn security_schemes() -> Value {
     json!({
         "basic": { "type": "http", "scheme": "basic" },
-        "bearer": { "type": "http", "scheme": "bearer", "description": "An opaque token, a key for machines, or a JSON Web Token of an enabled token app" },
-        "authToken": { "type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "An opaque token" },
-        "cookie": { "type": "apiKey", "in": "cookie", "name": "JSESSIONID", "description": "Set by the iManager token endpoint: 32 hex digits and .postern" },
-        "session": { "type": "apiKey", "in": "cookie", "name": "__Host-postern", "description": "A session of the gateway, which a page begins that is opened by a token, or /v1/sign-in" },
-        "applicationToken": { "type": "apiKey", "in": "header", "name": "apim-accesstoken", "description": "An application's access token" },
-        "applicationTimestamp": { "type": "apiKey", "in": "header", "name": "apim-timestamp", "description": "Epoch milliseconds, within 15 minutes of now" },
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "An opaque token, a key for machines, or a JSON Web Token of an enabled \
+                 token app",
+        },
+        "authToken": {
+            "type": "apiKey", "in": "header", "name": "X-Auth-Token",
+            "description": "An opaque token",
+        },
+        "cookie": {
+            "type": "apiKey", "in": "cookie", "name": "JSESSIONID",
+            "description": "Set by the iManager token endpoint: 32 hex digits and .postern",
+        },
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": "__Host-postern",
+            "description": "A session of the gateway. It begins when a page is opened with a token \
+                 in its URL, or at /v1/sign-in",
+        },
+        "applicationToken": {
+            "type": "apiKey", "in": "header", "name": "apim-accesstoken",
+            "description": "An application's access token",
+        },
+        "applicationTimestamp": {
+            "type": "apiKey", "in": "header", "name": "apim-timestamp",
+            "description": "Epoch milliseconds, within 15 minutes of now",
+        },
         "applicationSignature": {
             "type": "apiKey", "in": "header", "name": "apim-signature",
-            "description": "Lower-case hex SHA-256 of the access token, the query parameters in order of name (name, value), the body, the timestamp and the secret",
+            "description": "Lower-case hex SHA-256 of the access token, the query parameters in \
+                 order of name (name, value), the body, the timestamp and the secret",
         },
-        "parameter": { "type": "apiKey", "in": "query", "name": "token", "description": "A JSON Web Token, under its app's token_name" },
+        "parameter": {
+            "type": "apiKey", "in": "query", "name": "token",
+            "description": "A JSON Web Token; the parameter is named by its app's tokenName",
+        },
     })
 }
 
 fn operation(dialect: &Dialect, group: &Group, route: &Route, index: usize, path: &str) -> Value {
-    // An operation with several paths is one operation; the document wants a name for each.
+    // Each path of the document needs an operation id of its own.
     let id = if index == 0 {
         route.operation.to_owned()
     } else {
@@ -156,7 +190,13 @@ fn operation(dialect: &Dialect, group: &Group, route: &Route, index: usize, path
 
 fn parameter(place: &str, field: &Field) -> Value {
     let Field { name, kind, required, about } = field;
-    json!({ "name": name, "in": place, "required": required, "description": about, "schema": schema_of(kind) })
+    json!({
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": about,
+        "schema": schema_of(kind),
+    })
 }
 
 /// What a caller should know, and who may call.
@@ -172,7 +212,8 @@ fn description(route: &Route) -> String {
         }
         Access::SignedIn => "Whoever is signed in may call it.",
         Access::Client => {
-            "Whoever is signed in may call it. A user name and a password in Basic, or a key and its name, are encoded like a form (RFC 6749, 2.3.1)."
+            "Whoever is signed in may call it. A user name and a password in Basic, or a key and \
+             its name, are encoded like a form (RFC 6749, 2.3.1)."
         }
         Access::Creator => "Administrators and users of type SYS_Creator may call it.",
         Access::Administrator => "Administrators may call it.",
@@ -202,7 +243,11 @@ fn security(dialect: &Dialect, access: Access) -> Value {
     );
     let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
     if access == Access::Application {
-        schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
+        schemes.push(json!({
+            "applicationToken": [],
+            "applicationTimestamp": [],
+            "applicationSignature": [],
+        }));
     }
     if matches!(access, Access::ShownOrSent | Access::Holder) {
         schemes.push(json!({}));
@@ -212,8 +257,8 @@ fn security(dialect: &Dialect, access: Access) -> Value {
 
 fn request_body(body: &Body) -> Value {
     let (required, content) = match body {
-        // A form is read too; with both of them generators make two arguments of one type, or code
-        // that does not load.
+        // Forms are accepted, too, but not listed: with both media types, generators make two
+        // arguments of one type, or code that does not load.
         Body::Members(shape) => (true, json!({ "application/json": content(shape) })),
         Body::OptionalMembers(shape) => (false, json!({ "application/json": content(shape) })),
         Body::Array { kind, example } => (
@@ -252,12 +297,12 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     Value::Object(responses)
 }
 
-/// The statuses that a caller can cause, ascending: those that follow from what the route takes and
-/// who may call it, and those that it declares.
+/// The error statuses that a caller can cause, ascending: those that follow from the route's
+/// parameters and access, and those that it declares.
 fn refusals(route: &Route) -> impl Iterator<Item = u16> {
     let asks_who = route.access != Access::Public;
     let has_parameters = route.paths.iter().any(|path| path.contains('{'));
-    // A query that is no text is refused by every route.
+    // Every route refuses a query that is not valid UTF-8.
     let mut statuses = vec![400];
     statuses.extend(asks_who.then_some([401, 403, 429]).into_iter().flatten());
     statuses.extend(has_parameters.then_some(404));
@@ -290,7 +335,7 @@ fn failure_name(dialect: &Dialect, status: impl Display) -> String {
     format!("{}{status}", dialect.failure_shape.name)
 }
 
-/// An error of that status, for an example.
+/// An error with this status, for the example.
 fn an_error(status: u16) -> Error {
     match status {
         400 => Error::missing("name"),
@@ -308,10 +353,10 @@ fn an_error(status: u16) -> Error {
     }
 }
 
-/// When the examples of failures happened.
+/// The time in the examples of failures: epoch milliseconds.
 const EXAMPLE_TIME: Millis = Millis(1_737_599_864_898);
 
-/// What people see of a failure, where they see a page.
+/// The page that a person sees in place of a failure.
 const PAGE: (&str, &str) = ("text/html", "<!doctype html>…");
 
 fn failure(
@@ -349,7 +394,7 @@ fn texts_of(texts: &[(&str, &str)]) -> Value {
     Value::Object(texts.iter().map(content).collect())
 }
 
-/// An answer may get further members in a later version, so that only bodies can be closed.
+/// Later versions may add members to answers, so only request bodies can be closed.
 fn collect_of(dialect: &Dialect, route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
     let objects = if dialect.refuses_undeclared { Objects::Closed } else { Objects::Open };
     match &route.body {

@@ -1,16 +1,16 @@
-//! What an application says of its own URLs, told as clients know them. It is at a URL that clients
-//! cannot reach, and clients do not know that URL's path.
+//! Rewrites an origin's own URLs, in `Location` and in cookies, to the URLs that clients use.
+//! Clients can neither reach the origin's URL nor know its path.
 
 use crate::api::http::navigation;
 
-/// A `Location` of the origin as a path of Postern; `None` where it is right as it is.
+/// Rewrites a `Location` of the origin to a path of Postern. `None` if it needs no change.
 ///
-/// Only the very scheme, host and port of `ORIGIN_URL` are the origin's own. An origin behind plain
-/// http that redirects to https at its host would else redirect to the same page for ever.
+/// Only exactly the scheme, host and port of `ORIGIN_URL` belong to the origin. Otherwise an origin
+/// behind plain http that redirects to https on its host would redirect to the same page forever.
 #[must_use]
 pub fn public_location(location: &str, origin: &str) -> Option<String> {
     let (scheme, authority, base) = parts(origin)?;
-    // Browsers drop tabs and line ends, so that what follows would not be what is looked at here.
+    // Browsers drop tabs and line ends, so the checks below would see another URL than the browser.
     if location.chars().any(|c| c.is_control() || c == ' ') {
         return None;
     }
@@ -30,7 +30,8 @@ pub fn public_location(location: &str, origin: &str) -> Option<String> {
     Some(if below.starts_with('/') { navigation::location(below, "") } else { format!("/{below}") })
 }
 
-/// A cookie of the origin whose `Path` is one of Postern; `None` where it is right as it is.
+/// Rewrites a cookie of the origin whose `Path` is below the path of `ORIGIN_URL`. `None` if it
+/// needs no change.
 #[must_use]
 pub fn public_cookie(set_cookie: &str, origin: &str) -> Option<String> {
     let (.., base) = parts(origin)?;
@@ -56,20 +57,20 @@ fn parts(origin: &str) -> Option<(&str, &str, &str)> {
     Some((scheme, authority, base))
 }
 
-/// Whether what stands before two slashes is this scheme, or none.
+/// Whether the text before `//` is this scheme, or empty.
 fn is_scheme(before: &str, scheme: &str) -> bool {
     before.is_empty()
         || before.strip_suffix(':').is_some_and(|name| name.eq_ignore_ascii_case(scheme))
 }
 
-/// A host and a port that can be compared.
+/// Host and port in a form that can be compared.
 fn normal(authority: &str, scheme: &str) -> String {
     let lower = authority.to_ascii_lowercase();
     let default = if scheme == "https" { ":443" } else { ":80" };
     lower.strip_suffix(default).map(str::to_owned).unwrap_or(lower)
 }
 
-/// What follows the path of `ORIGIN_URL`; `None` for what is not below it.
+/// The rest of a path after the path of `ORIGIN_URL`; `None` if it is not below it.
 fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }

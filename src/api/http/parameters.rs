@@ -1,4 +1,4 @@
-//! Which query parameters of a request its route does not declare.
+//! Finds the query parameters that a route does not declare.
 
 use crate::actions::token_names::may_carry_token;
 use crate::api::http::credentials;
@@ -10,10 +10,10 @@ use crate::context::Cx;
 use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Error, Result};
 
-/// The parameter that carries a token unless its app names another.
+/// The default parameter for tokens; an app may name another.
 const TOKEN: &str = "token";
 
-/// The parameters that the route does not declare, and that carry no token.
+/// The parameters that the route does not declare and that carry no token.
 pub async fn undeclared(
     cx: &Cx,
     dialect: &Dialect,
@@ -40,9 +40,9 @@ pub async fn undeclared(
     Ok(found)
 }
 
-/// Whether a parameter may carry a token. What has the form of one is left to the verification,
-/// which says why it counts for nothing; but not where a header has the credential, because then
-/// nobody looks at it.
+/// Whether a parameter may carry a token. A value with the form of a token is left to the
+/// verification, which explains why it is not accepted. But if a header has the credential, nothing
+/// reads the parameter, so it is undeclared.
 async fn may_be_token(cx: &Cx, request: &dyn Inbound, name: &str, value: &str) -> Result<bool> {
     if name == TOKEN || may_carry_token(cx, name, value).await? {
         return Ok(true);
@@ -50,7 +50,7 @@ async fn may_be_token(cx: &Cx, request: &dyn Inbound, name: &str, value: &str) -
     Ok(UnverifiedToken::parse(value).is_ok() && credentials::in_headers(request)?.is_none())
 }
 
-/// Refuses a parameter that is there twice: only one of the two would be read.
+/// Refuses a parameter that is present twice: only one of the values would be read.
 pub fn refuse_doubled(query: &Query) -> Result<()> {
     let mut names: Vec<_> = query.pairs().iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();

@@ -1,14 +1,14 @@
-//! The rules of texts as regular expressions (ECMA-262, with the flag `u`), for the `OpenAPI`
-//! document. The tests compare them with the rules.
+//! Rules for texts as regular expressions (ECMA-262, with the flag `u`), for the `OpenAPI`
+//! document. Tests compare them with the code that enforces the rules.
 
-/// Control characters, for use in brackets.
+/// Control characters, for a character class.
 macro_rules! controls {
     () => {
         r"\u0000-\u001f\u007f-\u009f"
     };
 }
 
-/// Control characters and white space, for use in brackets.
+/// Control characters and white space, for a character class.
 macro_rules! blanks {
     () => {
         concat!(controls!(), r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000")
@@ -22,27 +22,25 @@ macro_rules! line {
     };
 }
 
-/// What `text::printable` allows.
+/// A text that `text::printable` accepts.
 pub const LINE: &str = concat!("^", line!(), "$");
-/// The same, or nothing.
 pub const LINE_OR_EMPTY: &str = concat!("^(", line!(), ")?$");
-/// A printable text that is more than white space.
+/// A printable text that is not only white space.
 pub const NOT_BLANK: &str =
     concat!("^[^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*$");
-/// The same, or nothing.
 pub const NOT_BLANK_OR_EMPTY: &str =
     concat!("^([^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*)?$");
-/// Text of several lines.
+/// Text that may have several lines.
 pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
-/// What the ids of organizations and the access keys of applications are made of.
+/// Ids of organizations and access keys of applications.
 pub const PLAIN_ID: &str = "^[A-Za-z0-9_.:-]+$";
-/// What types of resources are made of.
+/// Types of resources.
 pub const PLAIN_TYPE: &str = "^[A-Za-z0-9_.-]+$";
-/// What the names of token apps are made of.
+/// Names of token apps.
 pub const APP_NAME: &str = "^[A-Za-z0-9_.-]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?$";
-/// What the names of URL parameters with tokens are made of; an empty one is the default one.
+/// Names of the URL parameters that carry tokens. An empty one is the default name.
 pub const TOKEN_NAME: &str = "^[A-Za-z0-9_.-]*$";
-/// Epoch milliseconds in their one decimal form.
+/// Epoch milliseconds in decimal, without leading zeros.
 pub const EPOCH_MILLIS: &str = "^(0|[1-9][0-9]{0,17})$";
 
 #[cfg(test)]
@@ -82,7 +80,7 @@ mod tests {
     }
 
     proptest! {
-        /// Else the patterns would forbid what is taken.
+        /// Otherwise the patterns would forbid texts that the rules accept.
         #[test]
         fn a_character_that_they_forbid_is_refused(
             control in texts(concat!("[", controls!(), "]"), 1),

@@ -1,5 +1,5 @@
-//! Queries and forms (`application/x-www-form-urlencoded`), read strictly: invalid UTF-8 is
-//! refused, doubled names are seen.
+//! Parses queries and forms (`application/x-www-form-urlencoded`) strictly: invalid UTF-8 is
+//! refused, and repeated names are all kept.
 
 use percent_encoding::percent_decode_str;
 
@@ -8,14 +8,14 @@ use crate::domain::spelling;
 use crate::domain::time::MAX_MILLIS;
 use crate::error::{Error, Result};
 
-/// Names and values, decoded, in order.
+/// Decoded names and values, in order.
 #[derive(Debug, Default)]
 pub struct Query {
     pairs: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Reads a query without its question mark, or a form.
+    /// Parses a query without its question mark, or a form.
     pub fn parse(text: &str) -> Result<Self> {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -26,8 +26,8 @@ impl Query {
         Ok(Self { pairs: pairs.collect::<Result<_>>()? })
     }
 
-    /// Reads a query that was made for somebody else, whose escapes may be broken: such a value is
-    /// taken as it stands, such a name is passed over.
+    /// Parses a query that was written for another system and may have broken escapes. A broken
+    /// value is kept unchanged; a parameter with a broken name is dropped.
     #[must_use]
     pub fn of_others(text: &str) -> Self {
         let pairs = text.split('&').filter_map(|pair| {
@@ -38,7 +38,7 @@ impl Query {
         Self { pairs: pairs.collect() }
     }
 
-    /// Those of which the name and the value are wanted.
+    /// The pairs for which `is_wanted` is true.
     #[must_use]
     pub fn filtered(&self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
         Self {
@@ -51,13 +51,12 @@ impl Query {
         }
     }
 
-    /// All pairs.
     #[must_use]
     pub fn pairs(&self) -> &[(String, String)] {
         &self.pairs
     }
 
-    /// The value of a parameter that may be there once.
+    /// The value of a parameter. It is an error if the parameter is present twice.
     pub fn one(&self, name: &str) -> Result<Option<&str>> {
         let mut values =
             self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -67,12 +66,12 @@ impl Query {
         }
     }
 
-    /// The value of a parameter that must be there once.
+    /// The value of a required parameter.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.one(name)?.filter(|value| !value.is_empty()).ok_or_else(|| Error::missing(name))
     }
 
-    /// A whole number, within the limits that the parameter declares.
+    /// A whole number within the limits that the parameter declares.
     pub fn declared_integer(&self, parameter: &Field) -> Result<Option<i64>> {
         match parameter.kind {
             Kind::Int64 { min, max } => self.integer(parameter.name, min, max),
@@ -93,7 +92,6 @@ impl Query {
         }
     }
 
-    /// A whole number within limits.
     pub fn integer(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         let number = int64(text).filter(|number| (min..=max).contains(number));
@@ -102,10 +100,10 @@ impl Query {
     }
 }
 
-/// The last millisecond that has a date of four digits.
+/// The last millisecond of the year 9999.
 const END_OF_9999: i64 = 253_402_300_799_999;
 
-/// The rule for a whole number. Limits that only moments have are said as what they mean.
+/// The rule for a whole number. For the limits of moments it says "epoch milliseconds".
 #[must_use]
 pub fn limits(min: i64, max: i64) -> String {
     if min >= 0 && (END_OF_9999..=MAX_MILLIS).contains(&max) {
@@ -114,14 +112,15 @@ pub fn limits(min: i64, max: i64) -> String {
     format!("must be a whole number from {min} to {max}")
 }
 
-/// An int64 in its one decimal form: `+1` and `01` are other texts, and might be another id to
-/// somebody else.
+/// An int64 in its only accepted decimal form. `+1` and `01` are refused: another system might read
+/// them as another id.
 #[must_use]
 pub fn int64(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
-/// Percent-decodes; `field` is named where that gives no UTF-8, or where an escape is broken.
+/// Percent-decodes a text. The error names `field`; it occurs if an escape is broken or the result
+/// is not UTF-8.
 pub fn decode(text: &str, field: &str) -> Result<String> {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let mut rest = text.as_bytes();
@@ -135,7 +134,7 @@ pub fn decode(text: &str, field: &str) -> Result<String> {
     decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::unreadable(field, "must be UTF-8"))
 }
 
-/// The same for what a form writes, which has a `+` for each space.
+/// Decodes a value of a form, in which `+` is a space.
 pub fn decode_form(text: &str, field: &str) -> Result<String> {
     if text.contains('+') { decode(&text.replace('+', " "), field) } else { decode(text, field) }
 }
@@ -169,7 +168,8 @@ mod tests {
 
         #[test]
         fn what_was_encoded_comes_back(name in ".{1,10}", value in ".{0,10}") {
-            let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+            let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
             let query = Query::parse(&format!("{}={}", encode(&name), encode(&value))).unwrap();
             prop_assert_eq!(query.pairs(), &[(name, value)]);
         }

@@ -1,5 +1,5 @@
-//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and
-//! docs/reference/endpoints.md derive from them.
+//! Routes, declared once for each dialect in a const table. The router, the `OpenAPI` document and
+//! docs/reference/endpoints.md are derived from it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,51 +23,48 @@ use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::LocalFuture;
 
-/// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The method of a route that takes every method.
+/// The method of a route that accepts every method.
 pub const ANY_METHOD: &str = "ANY";
 
-/// What parts a route's path from the client's URL behind it.
+/// Separates a route's path from the client's URL behind it.
 pub const BEFORE_CLIENT_URL: &str = "/-";
 
-/// One HTTP dialect.
 #[derive(Debug)]
 pub struct Dialect {
-    /// Its name, as in the tree.
+    /// The name of its module.
     pub name: &'static str,
-    /// What it is, in a sentence.
+    /// A sentence for the document, without a full stop.
     pub summary: &'static str,
-    /// The longest prefix of a path decides which dialect answers.
+    /// The dialect with the longest matching prefix answers a path.
     pub prefixes: &'static [&'static str],
-    /// Whether nothing below its prefixes is ever the origin's. Of another dialect only the routes
-    /// are Postern's, so that the rest of the documented system may be behind the gateway.
+    /// Whether every path below the prefixes is Postern's. Otherwise only the routes are, and other
+    /// paths go to the origin, so that the rest of the documented system can be behind the gateway.
     pub keeps_prefixes: bool,
-    /// Where a token may come from beside the headers.
+    /// Where tokens are accepted besides the headers.
     pub beside_headers: BesideHeaders,
-    /// Whether a member or a parameter that a route does not declare is refused. Else it is
-    /// ignored, since clients of documented dialects send more than the documents say; and the
-    /// answer warns of it where its envelope has a place.
+    /// Whether undeclared members and parameters are refused. Otherwise they are ignored, because
+    /// clients of documented dialects send more than the documents say. The answer then warns, if
+    /// its envelope has a place for warnings.
     pub refuses_undeclared: bool,
-    /// Its routes, by what they are about.
+    /// The routes, grouped by noun.
     pub groups: &'static [&'static Group],
-    /// Its envelope for failures; standard headers are added for all dialects.
+    /// Makes the envelope of a failure. Headers that every dialect has are added later.
     pub failure: fn(&Error, Millis) -> Response,
-    /// The same with a second sentence, which leads out of it; `None` where its words are fixed.
+    /// The same with a second sentence that tells the caller what to do. `None` if the dialect's
+    /// words are fixed.
     pub failure_with: Option<fn(&Error, &str) -> Response>,
-    /// What its failures look like.
     pub failure_shape: &'static Shape,
-    /// Their content type.
+    /// The content type of failures.
     pub failure_type: &'static str,
 }
 
-/// Where a dialect takes tokens beside the headers.
+/// Where a dialect accepts tokens besides the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BesideHeaders {
-    /// Nowhere.
     Nothing,
-    /// In a URL parameter of a token app.
+    /// In the URL parameter of a token app.
     Parameters,
     /// In the GIS manager's cookie.
     Cookie,
@@ -75,142 +72,132 @@ pub enum BesideHeaders {
     Console,
 }
 
-/// Routes about one noun.
 #[derive(Debug)]
 pub struct Group {
-    /// The parameters of their paths.
+    /// The parameters of the paths.
     pub parameters: &'static [Field],
-    /// The routes.
     pub routes: &'static [Route],
 }
 
-/// One operation.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says one thing that a row of a table does or does not"
 )]
 pub struct Route {
-    /// Its name: a verb and a noun, unique in all dialects.
+    /// A verb and a noun, unique in all dialects.
     pub operation: &'static str,
-    /// What it does, in a sentence without a full stop.
+    /// A sentence without a full stop.
     pub summary: &'static str,
-    /// What a caller should know besides, in sentences.
+    /// Further sentences for callers.
     pub about: &'static str,
-    /// Its method, or [`ANY_METHOD`].
+    /// The method, or [`ANY_METHOD`].
     pub method: &'static str,
-    /// Its full paths, with `{parameters}`.
+    /// Full paths, with `{parameters}`.
     pub paths: &'static [&'static str],
-    /// Who may call it.
     pub access: Access,
-    /// Which keys may, beside those that `access` alone lets in.
+    /// Which keys for machines may call, besides those that `access` admits.
     pub keys: Keys,
-    /// Whether it changes something, whatever its method.
+    /// Whether a call changes something, whatever its method.
     pub writes: bool,
-    /// Whether it is the origin's where `ORIGIN_NODES` says so.
+    /// Whether `ORIGIN_NODES=1` forwards this route to the origin.
     pub may_be_of_origin: bool,
-    /// Whether `/-` and the URL of somebody else's client may follow its paths. Its own query is
-    /// then never read, since it may be the client's.
+    /// Whether `/-` and the URL of a proxy's client may follow the paths. The query is then not
+    /// parsed, because it may be the client's.
     pub takes_client_url: bool,
-    /// Whether a proxy asks it about a request of its client. A body may be the client's and is not
-    /// read, and a preflight may be the client's and is not answered as one: that would be a yes.
+    /// Whether a proxy asks this route about a request of its client. A body may be the client's
+    /// and is not read. A preflight may be the client's and is not answered as one, because that
+    /// would permit the request.
     pub is_about_client: bool,
-    /// What it decides, in the word that analytics have for it; `None` where it decides nothing.
+    /// The kind of decision, as analytics record it; `None` if it is not a decision.
     pub decides: Option<&'static str>,
-    /// Whether the `OpenAPI` document has it.
+    /// Whether the `OpenAPI` document includes it.
     pub is_documented: bool,
-    /// Its query parameters.
     pub query: &'static [Field],
-    /// Its body.
     pub body: Option<Body>,
-    /// Its success.
+    /// The answer to a successful call.
     pub answer: Answer,
-    /// The statuses of refusals that do not follow from what it takes and who may call it; and of a
-    /// success without a body, where there is one beside `answer`.
+    /// Statuses of failures that do not follow from its parameters and its access. Also the status
+    /// of a success without a body, if there is one besides `answer`.
     pub refusals: &'static [u16],
-    /// The statuses of refusals that it may also tell people, by a page.
+    /// Statuses of failures that people may also get as a page.
     pub pages: &'static [u16],
-    /// What answers it.
     pub handler: Handler,
 }
 
-/// Who may call.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody; no credential is looked at.
+    /// Everybody; no credential is read.
     Public,
-    /// Whoever shows a credential. The handler looks at it itself, since the request is about it.
+    /// Callers with a credential. The handler authenticates them, because the request is about the
+    /// credential.
     Shown,
-    /// The same; a credential in the body may take its place.
+    /// As `Shown`, but a credential in the body may replace it.
     ShownOrSent,
-    /// Whoever has the token in the body; else administrators. The handler looks at both.
+    /// The holder of the token in the body, otherwise administrators. The handler authenticates
+    /// both.
     Holder,
-    /// Whoever is signed in.
     SignedIn,
-    /// The same, as a client of `OAuth`: what Basic carries is encoded like a form (RFC 6749,
+    /// As `SignedIn`, for clients of `OAuth`, which form-encode the parts of Basic (RFC 6749,
     /// 2.3.1).
     Client,
     /// Callers of type `Administrator` or `SYS_Creator`.
     Creator,
-    /// Callers of type `Administrator`.
     Administrator,
-    /// The same, and applications by signed calls; the action looks at which.
+    /// Administrators, and applications with a signed call; the action decides which applications.
     Application,
 }
 
-/// Which keys for machines may call. A key that speaks for a user must also be let in as the user
-/// is.
+/// Which keys for machines may call. A key that acts for a user is admitted only if that user is,
+/// too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// Those that may administer, where administrators may call; elsewhere none.
+    /// Keys with `administration`, if administrators may call; otherwise none.
     AsAccessSays,
-    /// Those that may this.
+    /// Keys with this right.
     With(May),
-    /// All of them: the route is about the key itself.
+    /// All keys: the route is about the key itself.
     All,
 }
 
-/// What answers an operation.
 pub type Handler = for<'a> fn(&'a Cx, &'a Call<'a>) -> LocalFuture<'a, Result<Response>>;
 
 /// A request on its way to a handler.
 pub struct Call<'a> {
-    /// The request.
     pub request: &'a dyn Inbound,
-    /// What it is to do.
     pub route: &'static Route,
-    /// Its query.
     pub query: &'a Query,
-    /// The parameters of its path, decoded.
+    /// The decoded parameters of the path.
     pub parameters: Vec<(String, String)>,
-    /// Who calls; `None` for public routes, and where an application calls.
+    /// `None` for routes without authentication before the handler, and if an application calls.
     pub caller: Option<Caller>,
-    /// What the caller showed, where the route asks before its handler.
+    /// The credential, if the caller was authenticated before the handler.
     pub credential: Option<Credential>,
-    /// The application that calls.
+    /// The application that signed the call.
     pub application: Option<Rc<Application>>,
-    /// The body, where it was read to check a signature.
+    /// The body, if it was read to verify a signature.
     pub signed_body: Option<Vec<u8>>,
-    /// What was found so far that the route does not declare, and that its dialect ignores.
+    /// Undeclared names found so far, which the dialect ignores.
     pub ignored: RefCell<Vec<Undeclared>>,
-    /// Whether the gateway keeps a path from the origin, which may read it as one of a dialect.
+    /// Whether the gateway keeps a path for itself, because an origin may read it as a dialect's
+    /// own.
     pub is_own_path: fn(&Config, &str) -> Result<bool>,
 }
 
 impl Dialect {
-    /// Its routes, each with the parameters that its paths may have.
+    /// The routes, each with the parameters that its paths may have.
     pub fn operations(&self) -> impl Iterator<Item = (&'static Group, &'static Route)> + use<> {
         self.groups.iter().flat_map(|group| group.routes.iter().map(|route| (*group, route)))
     }
 
-    /// Its routes.
     pub fn routes(&self) -> impl Iterator<Item = &'static Route> + use<> {
         self.operations().map(|(_, route)| route)
     }
 }
 
 impl Access {
-    /// Whether who calls is found out before the handler is asked.
+    /// Whether the caller is authenticated before the handler runs.
     #[must_use]
     pub fn is_checked_first(self) -> bool {
         match self {
@@ -227,18 +214,18 @@ impl Access {
 /// The body of a route that takes none.
 pub const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
 
-/// What a query may not have as it is, and what may not stand for another character there.
+/// Everything except the unreserved characters of a URL is percent-encoded.
 const IN_QUERY: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Call<'_> {
-    /// Who calls; every route but a public one has somebody.
+    /// The caller. Fails for a route that did not authenticate one.
     pub fn caller(&self) -> Result<&Caller> {
         self.caller.as_ref().ok_or_else(|| Error::internal("a public route asked for its caller"))
     }
 
-    /// Whose credential it is, where the handler looks at it itself; only those whom the route lets
-    /// in.
+    /// Authenticates a credential for a handler that does so itself, and checks that the route
+    /// admits the caller.
     pub async fn identify(
         &self,
         cx: &Cx,
@@ -250,7 +237,8 @@ impl Call<'_> {
         Ok(caller)
     }
 
-    /// The same by the first of these that is a credential at all, and which it was.
+    /// Authenticates as [`Self::identify`] does, by the credential that decides (see
+    /// `authenticate_first`). Also returns that credential.
     pub async fn identify_first<'s>(
         &self,
         cx: &Cx,
@@ -263,8 +251,8 @@ impl Call<'_> {
         Ok((caller, credential))
     }
 
-    /// What the request shows, in its headers, the query or its cookies, in the order in which it
-    /// counts. The console's own host has no sessions of the gateway.
+    /// The credentials of the request, in its headers, query or cookies, in the order in which they
+    /// are tried. The console's own host has no gateway sessions.
     pub fn shown(&self, cx: &Cx) -> Result<Vec<Credential>> {
         let origin = session_cookie::origin(cx, self.request);
         let mut shown =
@@ -295,7 +283,7 @@ impl Call<'_> {
         })
     }
 
-    /// The call that finds the user whose name stands in the place of their id.
+    /// The call that finds a user by name, for a caller who sent a user name in place of an id.
     fn user_by_name(&self, parameter: &str, text: &str) -> Option<String> {
         let is_user = |path: &&str| {
             path.starts_with("/v1/")
@@ -307,7 +295,6 @@ impl Call<'_> {
         is_name.then(|| format!("GET /v1/users?username={encoded}"))
     }
 
-    /// The body.
     pub async fn body(&self) -> Result<Vec<u8>> {
         match &self.signed_body {
             Some(body) => Ok(body.clone()),
@@ -315,7 +302,8 @@ impl Call<'_> {
         }
     }
 
-    /// The body's members: JSON or a form. What the route does not declare is ignored, and noted.
+    /// The members of the body: JSON or a form. Undeclared members are ignored, and recorded for
+    /// warnings.
     pub async fn fields(&self) -> Result<Fields> {
         let fields = Fields::parse(&self.body().await?)?;
         if let Some(shape) = self.route.body.as_ref().and_then(Body::shape) {
@@ -324,8 +312,8 @@ impl Call<'_> {
         Ok(fields)
     }
 
-    /// A warning of each name that was ignored, but for those that the caller has from an answer of
-    /// this shape and sends back.
+    /// A warning for each ignored name, except names that an answer of this shape has and the
+    /// caller sends back.
     #[must_use]
     pub fn warnings(&self, answered: &Shape) -> Vec<String> {
         let ignored = self.ignored.borrow();
@@ -336,9 +324,9 @@ impl Call<'_> {
             .collect()
     }
 
-    /// The same, strictly: a body that is labelled as anything else than a form must be JSON, and a
-    /// member that the route does not declare is refused. An empty body has no members, whatever
-    /// its label; it is refused where the route needs one.
+    /// The members of the body, strictly. A body must be JSON, or a form that has no other content
+    /// type. Undeclared members are refused. An empty body has no members, whatever its content
+    /// type, and is refused if the route requires a body.
     pub async fn labelled_fields(&self) -> Result<Fields> {
         let body = self.body().await?;
         let is_empty = body.trim_ascii().is_empty();
@@ -359,7 +347,7 @@ impl Call<'_> {
         }
     }
 
-    /// Refuses a body that says something, where the route takes none. GET and HEAD have none.
+    /// Refuses a body that has content, if the route takes none. GET and HEAD have none.
     pub async fn refuse_body(&self) -> Result<()> {
         let may_have_one = !matches!(self.request.method(), "GET" | "HEAD");
         if !may_have_one || self.route.body.is_some() || self.route.is_about_client {
@@ -379,7 +367,8 @@ impl Call<'_> {
             return Err(Error::invalid(
                 *name,
                 format!(
-                    "is not read from a body, since this call takes none: write ?{name}=… in the URL"
+                    "is not read from a body, since this call takes none: write ?{name}=… in the \
+                     URL"
                 ),
             ));
         }
@@ -401,7 +390,6 @@ impl Call<'_> {
 }
 
 impl Route {
-    /// A route that reads.
     #[must_use]
     pub const fn get(
         operation: &'static str,
@@ -411,7 +399,6 @@ impl Route {
         Self::of("GET", operation, paths, handler)
     }
 
-    /// A route that writes.
     #[must_use]
     pub const fn of(
         method: &'static str,
@@ -442,49 +429,47 @@ impl Route {
         }
     }
 
-    /// What it does.
+    /// A sentence for the document, without a full stop.
     #[must_use]
     pub const fn summary(mut self, summary: &'static str) -> Self {
         self.summary = summary;
         self
     }
 
-    /// What a caller should know besides.
+    /// Further sentences for the document.
     #[must_use]
     pub const fn about(mut self, about: &'static str) -> Self {
         self.about = about;
         self
     }
 
-    /// The statuses of refusals that do not follow from what it takes and who may call it.
+    /// Statuses of failures that do not follow from the parameters and the access.
     #[must_use]
     pub const fn refuses(mut self, statuses: &'static [u16]) -> Self {
         self.refusals = statuses;
         self
     }
 
-    /// The statuses of refusals that it may also tell people, by a page.
+    /// Statuses of failures that people may also get as a page.
     #[must_use]
     pub const fn refuses_by_page(mut self, statuses: &'static [u16]) -> Self {
         self.pages = statuses;
         self
     }
 
-    /// Who may call it.
     #[must_use]
     pub const fn access(mut self, access: Access) -> Self {
         self.access = access;
         self
     }
 
-    /// Which keys may call it.
     #[must_use]
     pub const fn keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
     }
 
-    /// What a key needs to be let in. The outer `None` is: no key is; the inner one: every key is.
+    /// The right that a key needs. `None`: no key is admitted. `Some(None)`: every key is.
     #[must_use]
     pub fn opened_by(&self) -> Option<Option<May>> {
         match (self.keys, self.access) {
@@ -505,7 +490,7 @@ impl Route {
         }
     }
 
-    /// Refuses a caller whom the route does not let in.
+    /// Refuses a caller whom the route does not admit.
     pub fn let_in(&self, caller: &Caller) -> Result<()> {
         if let Caller::Key(KeyCaller { key, .. }) = caller {
             match self.opened_by() {
@@ -516,7 +501,7 @@ impl Route {
                 Some(_) => {}
             }
         }
-        // A key that speaks for nobody is limited by nothing but what it may.
+        // A key that acts for no user is limited by its rights only.
         let Some(user) = caller.limited_by() else { return Ok(()) };
         let refusal = match self.access {
             Access::Public
@@ -535,77 +520,75 @@ impl Route {
         refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
-    /// Whether it changes something, where the method does not tell.
+    /// Whether a call changes something, if the method does not tell.
     #[must_use]
     pub const fn writes(mut self, writes: bool) -> Self {
         self.writes = writes;
         self
     }
 
-    /// Lets it be the origin's where `ORIGIN_NODES` says so.
+    /// Lets `ORIGIN_NODES=1` forward the route to the origin.
     #[must_use]
     pub const fn may_be_of_origin(mut self) -> Self {
         self.may_be_of_origin = true;
         self
     }
 
-    /// Lets `/-` and the URL of somebody else's client follow its paths.
+    /// Lets `/-` and the URL of a proxy's client follow the paths.
     #[must_use]
     pub const fn takes_client_url(mut self) -> Self {
         self.takes_client_url = true;
         self.is_about_client()
     }
 
-    /// Lets a body be there that is somebody else's client's.
+    /// Allows a body that is the client's and is not read.
     #[must_use]
     pub const fn is_about_client(mut self) -> Self {
         self.is_about_client = true;
         self
     }
 
-    /// Says what it decides.
+    /// Sets the kind of decision for analytics.
     #[must_use]
     pub const fn decides(mut self, kind: &'static str) -> Self {
         self.decides = Some(kind);
         self
     }
 
-    /// Leaves it out of the `OpenAPI` document, since no call of it succeeds.
+    /// Leaves the route out of the `OpenAPI` document, because no call of it succeeds.
     #[must_use]
     pub const fn undocumented(mut self) -> Self {
         self.is_documented = false;
         self
     }
 
-    /// Its query parameters.
     #[must_use]
     pub const fn query(mut self, query: &'static [Field]) -> Self {
         self.query = query;
         self
     }
 
-    /// Its body: members, as JSON or as a form.
+    /// The body: members, as JSON or as a form.
     #[must_use]
     pub const fn body(mut self, shape: &'static Shape) -> Self {
         self.body = Some(Body::Members(shape));
         self
     }
 
-    /// Its body: members, as JSON or as a form; or nothing, which says something too.
+    /// The body: members, as JSON or as a form. It may be absent.
     #[must_use]
     pub const fn optional_body(mut self, shape: &'static Shape) -> Self {
         self.body = Some(Body::OptionalMembers(shape));
         self
     }
 
-    /// Its body, of another kind.
+    /// A body of another kind.
     #[must_use]
     pub const fn takes(mut self, body: Body) -> Self {
         self.body = Some(body);
         self
     }
 
-    /// Its success.
     #[must_use]
     pub const fn answers(mut self, answer: Answer) -> Self {
         self.answer = answer;

@@ -1,4 +1,4 @@
-//! The JSON Schemas of shapes, and examples of them.
+//! JSON Schemas of shapes, and examples.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,18 @@ use serde_json::{Map, Value, json};
 
 use crate::api::http::shape::{Field, Kind, Shape, Text};
 
-/// The name of the schema of an int64 in a request, whose pattern is too long to be repeated.
+/// The name of the shared schema for any int64 in a request. Its pattern is too long to be
+/// repeated.
 const INT64: &str = "Int64";
 
-/// Whether objects may have members that are not described.
+/// Whether a schema allows members that it does not list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objects {
-    /// They may.
     Open,
-    /// Such a member is refused.
     Closed,
 }
 
-/// Adds the schemas that a shape and its members need.
+/// Adds the schemas of a shape and of its members.
 pub fn collect(
     shape: &'static Shape,
     objects: Objects,
@@ -30,7 +29,7 @@ pub fn collect(
     schemas.insert(shape.name, schema(shape, objects));
 }
 
-/// Adds the schemas that a type needs.
+/// Adds the schemas that a kind refers to.
 pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'static str, Value>) {
     match kind {
         Kind::Object(shape) => collect(shape, objects, schemas),
@@ -53,7 +52,6 @@ pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'stat
     }
 }
 
-/// The schema of a shape, with its members.
 #[must_use]
 pub fn schema(shape: &Shape, objects: Objects) -> Value {
     if shape.is_text() {
@@ -76,7 +74,6 @@ fn property(field: &Field) -> Value {
     schema
 }
 
-/// The schema of a type.
 #[must_use]
 pub fn schema_of(kind: &Kind) -> Value {
     match kind {
@@ -95,7 +92,8 @@ pub fn schema_of(kind: &Kind) -> Value {
                 "^({})$",
                 words.iter().map(|word| any_case(word)).collect::<Vec<_>>().join("|")
             );
-            json!({ "anyOf": [{ "type": "string", "enum": words }, { "type": "string", "pattern": pattern }] })
+            let exact = json!({ "type": "string", "enum": words });
+            json!({ "anyOf": [exact, { "type": "string", "pattern": pattern }] })
         }
         Kind::AnyOf(kinds) => json!({ "anyOf": kinds.iter().map(schema_of).collect::<Vec<_>>() }),
         Kind::List { item, min, max } => {
@@ -132,18 +130,23 @@ fn int64(mut schema: Value, min: i64, max: i64) -> Value {
 /// A whole number, or its digits in a string.
 fn digits(min: i64, max: i64) -> Value {
     int64(
-        json!({ "type": ["integer", "string"], "format": "int64", "pattern": digits_pattern(min, max) }),
+        json!({
+            "type": ["integer", "string"],
+            "format": "int64",
+            "pattern": digits_pattern(min, max),
+        }),
         min,
         max,
     )
 }
 
-/// A pattern of the decimal numbers from `min`, which is 1 or the least int64, to `max`.
+/// A pattern for the decimal numbers from `min`, which must be 1 or the least int64, to `max`.
 fn digits_pattern(min: i64, max: i64) -> String {
     let digits = max.to_string();
     let shorter = digits.len().checked_sub(2).map(|others| format!("[1-9][0-9]{{0,{others}}}"));
     let mut alternatives: Vec<_> = shorter.into_iter().collect();
-    // As many digits as `max` has: the first of them as there, the next one less, the others any.
+    // Numbers with as many digits as `max`: equal digits first, then a smaller digit, then any
+    // digits.
     for (index, digit) in digits.bytes().enumerate() {
         let least = if index == 0 { b'1' } else { b'0' };
         if digit > least {
@@ -165,7 +168,7 @@ fn digits_pattern(min: i64, max: i64) -> String {
     }
 }
 
-/// A pattern of the word, whatever the case of its letters.
+/// A pattern for a word, ignoring case.
 fn any_case(word: &str) -> String {
     let letter = |c: char| {
         if c.is_ascii_alphabetic() {
@@ -198,19 +201,18 @@ fn nullable(mut schema: Value) -> Value {
             members.insert("type".to_owned(), json!([name, "null"]));
             schema
         }
-        // Anything may be null already.
+        // An empty schema already allows null.
         None if members.is_empty() => schema,
         None => json!({ "anyOf": [schema, { "type": "null" }] }),
     }
 }
 
-/// A reference to the shape's schema.
 #[must_use]
 pub fn reference(shape: &Shape) -> Value {
     json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
 }
 
-/// The shape's own example, else one made of its members'.
+/// The shape's own example, otherwise one built from its members.
 #[must_use]
 pub fn example(shape: &Shape) -> Value {
     if !shape.example.is_empty() {
@@ -236,7 +238,6 @@ fn example_of(kind: &Kind) -> Value {
     }
 }
 
-/// The value of a JSON text.
 #[must_use]
 pub fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)

@@ -1,16 +1,15 @@
-//! `Server-Timing`: where the time of an answer went, for administrators only. To anybody else, how
-//! long something took would tell what Postern knows.
+//! `Server-Timing` tells administrators how long the parts of an answer took. For other callers
+//! these times would reveal what Postern knows.
 //!
-//! On the platform the clock stands still while the Worker computes. So there is no time of the
-//! memory, and what the others take is time that the Worker has waited.
+//! On the platform the clock does not advance during computation. So there is no duration for the
+//! isolate's memory, and the other durations are the times the Worker waited.
 
 use crate::context::Cx;
 use crate::context::noted::Cost;
 
-/// The header.
 pub const HEADER: &str = "server-timing";
 
-/// Its value for the request of an administrator; `None` for any other.
+/// The value for an administrator's request; `None` for any other.
 #[must_use]
 pub fn of(cx: &Cx) -> Option<String> {
     if !cx.noted.is_by_administrator() {

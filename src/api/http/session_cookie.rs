@@ -1,4 +1,4 @@
-//! The cookie of a session of the gateway: its name, and how a browser is told to keep it.
+//! The cookie of a gateway session: its name and its attributes.
 
 use crate::actions::caller::{Credential, Proof, UserCaller};
 use crate::actions::gateway_sessions;
@@ -12,37 +12,38 @@ use crate::domain::secret::PlainToken;
 use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Error, Result};
 
-/// Its name over https. No other host can set a cookie of such a name, and none without `Secure`.
+/// The name over https. The prefix `__Host-` prevents other hosts from setting it, and requires
+/// `Secure`.
 pub const SECURE: &str = "__Host-postern";
-/// Its name over plain http, as on a developer's machine.
+/// The name over plain http, for development.
 pub const PLAIN: &str = "postern";
 
-/// Whether a cookie of this name is Postern's, the console's among them. The origin neither gets
-/// nor sets one.
+/// Whether this is one of Postern's cookie names, including the console's. The origin neither
+/// receives nor sets such a cookie.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     name == SECURE || name == PLAIN || console_cookie::is_ours(name)
 }
 
-/// Whether a browser reaches Postern over https at this origin.
+/// Whether browsers reach this origin over https.
 #[must_use]
 pub fn is_secure(origin: &str) -> bool {
     origin.starts_with("https:")
 }
 
-/// The origin at which browsers send this request: `PUBLIC_ORIGIN`, else that of the request.
+/// The origin to which browsers send this request: `PUBLIC_ORIGIN`, otherwise the request's own.
 #[must_use]
 pub fn origin<'a>(cx: &'a Cx, request: &'a dyn Inbound) -> &'a str {
     cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| request.origin())
 }
 
-/// The name of the cookie in a browser that reaches Postern over https, or that does not.
+/// The cookie's name, over https or plain http.
 #[must_use]
 pub fn name(is_secure: bool) -> &'static str {
     if is_secure { SECURE } else { PLAIN }
 }
 
-/// The session that a cookie header has. Over plain http, two are an error: another page may have
+/// The session in a cookie header. Over plain http, two of them are an error: another page may have
 /// set one.
 pub fn read(header: &str, is_secure: bool) -> Result<Option<Credential>> {
     let mut values = cookies::values(header, name(is_secure));
@@ -56,7 +57,7 @@ pub fn read(header: &str, is_secure: bool) -> Result<Option<Credential>> {
     Ok(Some(Credential::Session { value, cookie }))
 }
 
-/// All sessions that a cookie header has, under both names, up to four.
+/// All sessions in a cookie header, under both names, at most four.
 pub fn all(header: &str) -> impl Iterator<Item = PlainToken> {
     cookies::values(header, SECURE)
         .chain(cookies::values(header, PLAIN))
@@ -64,9 +65,9 @@ pub fn all(header: &str) -> impl Iterator<Item = PlainToken> {
         .map(PlainToken::new)
 }
 
-/// The header that begins a session with the token of a URL. `None` where the request opens no
-/// page, where something else was shown, where no cookie is as long, and where the browser would
-/// not keep it.
+/// The header that begins a session for a token in the URL. `None` if the request does not navigate
+/// to a page, if another credential was used, if the token is too long for a cookie, or if the
+/// browser would not keep the cookie.
 pub fn begin(
     cx: &Cx,
     request: &dyn Inbound,
@@ -84,20 +85,19 @@ pub fn begin(
         return Ok(None);
     };
     let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
-    // Where memory does not know all names, no other parameter has the form of a token: it would
-    // have been refused.
+    // If memory does not know all parameter names, the credential is the only parameter with the
+    // form of a token: another one would have been refused.
     let is_token = |token: &PlainToken| UnverifiedToken::parse(token.expose()).is_ok();
     let Some((_, token)) = parameters.iter().find(|(name, token)| is_one(name) && is_token(token))
     else {
         return Ok(None);
     };
     let cookie = gateway_sessions::of_token(cx, app, &caller.user, token)?;
-    // Within the leeway a token still counts, and its session ends with it.
+    // Within the clock leeway an expired token is still accepted, and its session ends with it.
     let max_age_s = (expires_at_s - cx.now.seconds()).max(1);
     Ok(cookie.map(|cookie| set(cx, &cookie, max_age_s, is_secure)))
 }
 
-/// The header that lets a browser keep a session for so many seconds.
 #[must_use]
 pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
     header(value, max_age_s, is_secure, is_for_frames(cx, is_secure))
@@ -112,12 +112,13 @@ fn header(value: &str, max_age_s: i64, is_secure: bool, in_frames: bool) -> Head
     )
 }
 
-/// Whether the cookie also counts in frames of other sites, which takes https.
+/// Whether the cookie is also sent in frames of other sites, which requires https.
 fn is_for_frames(cx: &Cx, is_secure: bool) -> bool {
     cx.config.browsers.in_frames && is_secure
 }
 
-/// The header that takes a session back. Of two, the one goes that `SESSION_SAMESITE` sets no more.
+/// The header that deletes the cookie. Of two cookies, it deletes the one that `SESSION_SAMESITE`
+/// no longer sets.
 #[must_use]
 pub fn take_back(cx: &Cx, cookie: SessionCookie) -> Header {
     match cookie {

@@ -1,19 +1,19 @@
-//! Tokens in the query of a URL that is somebody else's: which parameters they are, and the query
-//! without them.
+//! Tokens in the query of a URL that belongs to an application: finds them, and removes them.
 
 use crate::actions::caller::Credential;
 use crate::api::http::query::{self, Query};
 use crate::context::Cx;
 use crate::domain::tokens::jwt::UnverifiedToken;
 
-/// The parameters that have the form of a token. Any other is the application's, whatever its name.
+/// The parameters whose values have the form of a token. All others belong to the application,
+/// whatever their names.
 #[must_use]
 pub fn tokens_in(query: &Query) -> Query {
     query.filtered(|_, value| UnverifiedToken::parse(value).is_ok())
 }
 
-/// A query without the parameter that was the credential, and without any other that holds a token
-/// app's token; the rest as it was sent.
+/// A query without the parameter that was the credential, and without others that hold a token of a
+/// token app. The rest is unchanged.
 #[must_use]
 pub fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> String {
     let is_credential = matches!(credential, Some(Credential::Parameters(_)));
@@ -24,7 +24,7 @@ pub fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> 
         let is_token = UnverifiedToken::parse(&value).is_ok();
         match cx.memory.is_token_name(&name) {
             Some(is_name) => !(is_name && (is_token || is_credential)),
-            // With so many apps memory does not know all names.
+            // With very many apps, memory does not know all parameter names.
             None => !(is_token || (is_credential && name == "token")),
         }
     };

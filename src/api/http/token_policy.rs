@@ -1,5 +1,6 @@
-//! The members of a token app that say whose tokens it accepts, for whom, and as what: in `/v1` in
-//! camelCase, in the dialect of the BI suite in `snake_case`. Each is declared once.
+//! The members of a token app that say whose tokens it accepts, for which users, and with which
+//! roles. Each is declared once, with its name in `/v1` (camelCase) and in the dialect of the BI
+//! suite (`snake_case`).
 
 use std::collections::BTreeMap;
 
@@ -18,26 +19,33 @@ use crate::domain::tokens::policy::{
 use crate::domain::tokens::token_app::TokenApp;
 use crate::error::Result;
 
-/// How a dialect writes names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// `anyAudience`.
     Camel,
-    /// `any_audience`.
     Snake,
 }
 
-/// Declares the members: the names of both dialects, the type that reads one, where it goes, and
-/// what it is.
+/// Declares the members: both names, the type that reads the value, the field, the conversion, and
+/// the description.
 macro_rules! policy_members {
     ($($camel:literal $snake:literal : $type:ty => $field:ident by $into:expr, $about:expr;)*) => {
-        const CAMEL_FIELDS: &[Field] = &[$(Field { name: $camel, kind: Kind::Nullable(&<$type as Member>::KIND), required: false, about: $about },)*];
-        const SNAKE_FIELDS: &[Field] = &[$(Field { name: $snake, kind: Kind::Nullable(&<$type as Member>::KIND), required: false, about: $about },)*];
+        const CAMEL_FIELDS: &[Field] = &[$(Field {
+            name: $camel,
+            kind: Kind::Nullable(&<$type as Member>::KIND),
+            required: false,
+            about: $about,
+        },)*];
+        const SNAKE_FIELDS: &[Field] = &[$(Field {
+            name: $snake,
+            kind: Kind::Nullable(&<$type as Member>::KIND),
+            required: false,
+            about: $about,
+        },)*];
         /// The names, in both dialects.
         const NAMES: &[(&str, &str)] = &[$(($camel, $snake),)*];
 
-        /// The policy with what a body says of it: a member that is left out stays as it is, null
-        /// gives it its default.
+        /// Changes a policy as a body says: an absent member keeps its value, null restores the
+        /// default.
         pub fn read(fields: &Fields, naming: Naming, mut policy: Policy) -> Result<Policy> {
             $(
                 let name = match naming { Naming::Camel => $camel, Naming::Snake => $snake };
@@ -53,34 +61,60 @@ macro_rules! policy_members {
 }
 
 policy_members! {
-    "issuer" "issuer": Line<2048> => issuer by |Line(text)| Some(text), "what iss must be, to the letter; {tenantid} in it stands for one of the tenants";
-    "discover" "discover": bool => discover by |flag| flag, "whether the issuer's metadata tell where its keys are; then there is no secret";
-    "tenants" "tenants": Texts<1, 200> => tenants by texts, "the values of tid that may stand in the issuer";
-    "audiences" "audiences": Texts<1, 20> => audiences by texts, "aud must have one of them; needed where the keys come from a URL or an issuer";
-    "anyAudience" "any_audience": bool => any_audience by |flag| flag, "whether tokens for any audience are accepted, although the keys sign for many";
-    "types" "types": Texts<0, 20> => types by texts, "the values of typ that are accepted; an empty one is for tokens without; at+jwt alone demands what RFC 9068 does";
-    "authorizedParties" "authorized_parties": Texts<1, 100> => authorized_parties by texts, "azp, else client_id, appid or cid, must be one of them";
-    "requiredScopes" "required_scopes": Texts<1, 50> => required_scopes by texts, "scopes that a token must have in scope or scp, all of them";
-    "speaksFor" "speaks_for": SpeaksFor => speaks_for by Some, "whom its tokens may name: users that belong to the app, anybody but administrators, or everybody";
-    "boundTokens" "bound_tokens": BoundTokens => bound_tokens by |word| word, "what becomes of tokens that are bound to a key (cnf)";
-    "roleMap" "role_map": RoleMap => role_map by |RoleMap(map)| map, "values of the claim with roles, and the roles or types that they give; empty: the values are the roles";
-    "groupMap" "group_map": GroupMap => group_map by |GroupMap(map)| map, "values of the claim with groups, and the ids of the groups";
-    "groupsMode" "groups_mode": GroupsMode => groups_mode by |word| word, "whether the token's groups count for the request, or the memberships are made to be them";
-    "profile" "profile": ProfileMode => profile by |word| word, "whether name, email and roles follow the token, or stay as at first sight";
-    "passClaims" "pass_claims": Texts<1, 20> => pass_claims by texts, "claims that answers and the origin are told, by name or JSON Pointer";
-    "introspectionEndpoint" "introspection_endpoint": Line<2048> => introspection_endpoint by |Line(text)| Some(text), "with the algorithm introspection: the https:// URL where the issuer is asked about tokens; the secret is the client secret";
-    "introspectionClientId" "introspection_client_id": Line<256> => introspection_client_id by |Line(text)| Some(text), "the client id for the endpoint";
-    "introspectionCacheS" "introspection_cache_s": Integer<0, MAX_INTROSPECTION_CACHE_S> => introspection_cache_s by |Integer(seconds)| seconds, "for how many seconds an answer of the endpoint counts, 60 at most; default 10";
+    "issuer" "issuer": Line<2048> => issuer by |Line(text)| Some(text),
+        "the exact value of iss; {tenantid} in it stands for one of the tenants";
+    "discover" "discover": bool => discover by |flag| flag,
+        "whether the keys are found by the issuer's metadata; then there is no secret";
+    "tenants" "tenants": Texts<1, 200> => tenants by texts,
+        "the values of tid that may replace {tenantid} in the issuer";
+    "audiences" "audiences": Texts<1, 20> => audiences by texts,
+        "aud must contain one of them; required if the keys come from a URL or an issuer";
+    "anyAudience" "any_audience": bool => any_audience by |flag| flag,
+        "whether tokens for any audience are accepted, although the keys sign for many";
+    "types" "types": Texts<0, 20> => types by texts,
+        "the accepted values of typ; an empty one accepts tokens without typ; at+jwt alone \
+         requires what RFC 9068 does";
+    "authorizedParties" "authorized_parties": Texts<1, 100> => authorized_parties by texts,
+        "azp, otherwise client_id, appid or cid, must be one of them";
+    "requiredScopes" "required_scopes": Texts<1, 50> => required_scopes by texts,
+        "scopes that a token must have in scope or scp, all of them";
+    "speaksFor" "speaks_for": SpeaksFor => speaks_for by Some,
+        "which users its tokens may name: those that belong to the app, all but administrators, or \
+         everybody";
+    "boundTokens" "bound_tokens": BoundTokens => bound_tokens by |word| word,
+        "how tokens that are bound to a key (cnf) are treated";
+    "roleMap" "role_map": RoleMap => role_map by |RoleMap(map)| map,
+        "values of the claim with roles, and the roles or user types that they give; empty: the \
+         values are the roles";
+    "groupMap" "group_map": GroupMap => group_map by |GroupMap(map)| map,
+        "values of the claim with groups, and the ids of the groups";
+    "groupsMode" "groups_mode": GroupsMode => groups_mode by |word| word,
+        "whether the token's groups are valid for the request only, or replace the user's \
+         memberships";
+    "profile" "profile": ProfileMode => profile by |word| word,
+        "whether each token updates name, email and roles, or only the first one sets them";
+    "passClaims" "pass_claims": Texts<1, 20> => pass_claims by texts,
+        "claims that answers and the origin receive, by name or JSON Pointer";
+    "introspectionEndpoint" "introspection_endpoint": Line<2048> =>
+        introspection_endpoint by |Line(text)| Some(text),
+        "with the algorithm introspection: the https:// URL where the issuer introspects tokens; \
+         the secret is the client secret";
+    "introspectionClientId" "introspection_client_id": Line<256> =>
+        introspection_client_id by |Line(text)| Some(text),
+        "the client id for that endpoint";
+    "introspectionCacheS" "introspection_cache_s": Integer<0, MAX_INTROSPECTION_CACHE_S> =>
+        introspection_cache_s by |Integer(seconds)| seconds,
+        "for how many seconds an answer of that endpoint is cached, 60 at most; default 10";
 }
 
 fn texts<const MIN: usize, const MAX: usize>(Texts(texts): Texts<MIN, MAX>) -> Vec<String> {
     texts
 }
 
-/// The members of a body of `/v1`.
+/// The members in a body of `/v1`.
 pub const CAMEL: Shape =
     Shape { name: "TokenAppPolicy", fields: CAMEL_FIELDS, includes: &[], example: "" };
-/// The members of a body of the BI suite's dialect.
+/// The members in a body of the BI suite's dialect.
 pub const SNAKE: Shape =
     Shape { name: "TokenAppPolicySnake", fields: SNAKE_FIELDS, includes: &[], example: "" };
 
@@ -111,24 +145,25 @@ impl<const MIN: usize, const MAX: usize> Member for Texts<MIN, MAX> {
     }
 }
 
-/// Words are members.
+/// Makes enumerations of words readable as members.
 macro_rules! words {
     ($($type:ty),*) => {
         $(impl Member for $type {
             const KIND: Kind = Kind::OneOf(Self::WORDS);
 
             fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-                fields.parsed(name, |word| Self::from_word(word).ok_or_else(|| spelling::one_of(word, Self::WORDS)))
+                fields.parsed(name, |word| {
+                    Self::from_word(word).ok_or_else(|| spelling::one_of(word, Self::WORDS))
+                })
             }
         })*
     };
 }
 words!(SpeaksFor, BoundTokens, GroupsMode, ProfileMode);
 
-/// The longest time for which an answer of an introspection endpoint counts, in seconds.
+/// In seconds.
 const MAX_INTROSPECTION_CACHE_S: i64 = 60;
 
-/// How many members a map has at most.
 const MAX_MAPPED: usize = 500;
 
 struct RoleMap(BTreeMap<String, String>);
@@ -173,7 +208,7 @@ fn map<T>(
     if members.len() > MAX_MAPPED {
         return Err(fields.invalid(name, format!("must have at most {MAX_MAPPED} members")));
     }
-    // A member that is null is none, as a change says it that takes one away.
+    // A null value is ignored: in a change it removes the entry.
     let given = members.into_iter().filter(|(_, value)| !value.is_null());
     let pair = |(key, of): (String, Value)| {
         value(&of).map(|value| (key, value)).map_err(|why| fields.invalid(name, why))
@@ -181,12 +216,12 @@ fn map<T>(
     given.map(pair).collect()
 }
 
-/// The members of an answer of `/v1`.
+/// The members in an answer of `/v1`.
 #[derive(Debug, serde::Serialize)]
 #[serde(transparent)]
 pub struct All(Map<String, Value>);
 
-/// The members of an answer of the BI suite's dialect: those that are not as they are by default.
+/// The members in an answer of the BI suite's dialect: those that differ from their defaults.
 #[derive(Debug, serde::Serialize)]
 #[serde(transparent)]
 pub struct Chosen(Map<String, Value>);
@@ -200,7 +235,7 @@ impl Declared for Chosen {
 }
 
 impl All {
-    /// Those of an app, with whom it speaks for as it is in force.
+    /// The members of an app. `speaksFor` is the value in force, even if it was not set.
     #[must_use]
     pub fn of(app: &TokenApp) -> Self {
         let policy = Policy { speaks_for: Some(app.speaks_for()), ..app.terms.policy.clone() };
@@ -215,7 +250,6 @@ impl All {
 }
 
 impl Chosen {
-    /// Those of an app.
     #[must_use]
     pub fn of(app: &TokenApp) -> Self {
         let snake = |(name, value): (String, Value)| {
@@ -226,7 +260,7 @@ impl Chosen {
     }
 }
 
-/// The name by which a dialect knows a member.
+/// The name of a member in a dialect.
 #[must_use]
 pub fn name_in(naming: Naming, camel: &str) -> &str {
     match naming {
@@ -237,7 +271,7 @@ pub fn name_in(naming: Naming, camel: &str) -> &str {
     }
 }
 
-/// A sentence in which the members have the names by which a dialect knows them.
+/// Replaces the camelCase names in a sentence by the names of a dialect.
 #[must_use]
 pub fn sentence_in(naming: Naming, sentence: &str) -> String {
     let mut told = String::with_capacity(sentence.len());

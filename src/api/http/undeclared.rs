@@ -1,9 +1,9 @@
-//! What a request has and its route does not declare: members of the body, also of objects in it,
-//! and query parameters.
+//! Finds what a request has but its route does not declare: members of the body, including nested
+//! objects, and query parameters.
 //!
-//! The route's tables are all that is known of a request, so reading, refusing and the `OpenAPI`
-//! document derive from one declaration. A dialect either refuses what is undeclared, or ignores it
-//! and warns of it where its envelope has a place.
+//! Reading, refusing and the `OpenAPI` document all derive from the route's declaration. A dialect
+//! either refuses undeclared names, or ignores them and warns, if its envelope has a place for
+//! warnings.
 
 use std::borrow::Cow;
 
@@ -14,24 +14,23 @@ use crate::domain::json;
 use crate::domain::spelling;
 use crate::error::Error;
 
-/// How many undeclared names one request is told of.
+/// At most this many undeclared names of one request are reported.
 pub const MAX_TOLD: usize = 20;
 
-/// A name that the route does not declare.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Undeclared {
-    /// Where it stands, as `checks[0].userId`.
+    /// The full path, such as `checks[0].userId`.
     name: String,
-    /// The declared name that is near it, if any.
+    /// The declared name with the most similar spelling, if one is similar.
     nearest: Option<&'static str>,
-    /// The phrase that leads to what is declared.
+    /// A phrase that tells which names are declared.
     hint: String,
-    /// Whether it is a parameter of the query, and no member of the body.
+    /// Whether it is a query parameter; otherwise it is a member of the body.
     is_parameter: bool,
 }
 
 impl Undeclared {
-    /// A name that is none of those that are known. `others` is what is known besides.
+    /// A name that is not among the `known` ones. `others` describes further names in words.
     pub fn new(
         prefix: &str,
         name: &str,
@@ -48,31 +47,29 @@ impl Undeclared {
         }
     }
 
-    /// The name, as an error shows it.
+    /// The name, as errors show it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same as a parameter of the query.
     #[must_use]
     pub fn parameter(self) -> Self {
         Self { is_parameter: true, ..self }
     }
 
-    /// Whether the caller may have it from an answer of this shape, and sends it back in the body.
+    /// Whether an answer of this shape has a member of this name, so that the caller may only be
+    /// sending it back.
     #[must_use]
     pub fn is_sent_back(&self, answered: &Shape) -> bool {
         !self.is_parameter && answered.all_fields().any(|field| field.name == self.name)
     }
 
-    /// The error that refuses it.
     #[must_use]
     pub fn refusal(&self) -> Error {
         Error::invalid(self.name.as_str(), format!("is unknown here: {}", self.hint))
     }
 
-    /// The sentence that warns of it.
     #[must_use]
     pub fn warning(&self) -> String {
         let hint =
@@ -81,7 +78,7 @@ impl Undeclared {
     }
 }
 
-/// The members of a body that its shape does not have.
+/// The members of a body that its shape does not declare.
 #[must_use]
 pub fn members(members: &Map<String, Value>, is_form: bool, shape: &Shape) -> Vec<Undeclared> {
     let mut walk = Walk { is_form, found: Vec::new() };
@@ -106,7 +103,6 @@ impl Walk {
         self.declared(members, shape, prefix);
     }
 
-    /// Looks into the members that are declared.
     fn declared(&mut self, members: &Map<String, Value>, shape: &Shape, prefix: &str) {
         for field in shape.all_fields().filter(|field| has_members(&field.kind)) {
             if let Some(value) = members.get(field.name) {
@@ -115,7 +111,7 @@ impl Walk {
         }
     }
 
-    /// A value of another type than its kind has is left to whoever reads it.
+    /// A value of the wrong type is ignored here; whoever reads it reports the error.
     fn value(&mut self, value: &Value, kind: &Kind, place: &str) {
         match kind {
             Kind::Nullable(inner) => self.value(value, inner, place),
@@ -144,7 +140,7 @@ impl Walk {
         }
     }
 
-    /// The members of an object, which in a form may be JSON text.
+    /// The members of an object. In a form, the object may be JSON text.
     fn members<'v>(&self, value: &'v Value) -> Option<Cow<'v, Map<String, Value>>> {
         match value {
             Value::Object(members) => Some(Cow::Borrowed(members)),
@@ -156,7 +152,6 @@ impl Walk {
     }
 }
 
-/// Whether a value of this kind can have members that are declared.
 fn has_members(kind: &Kind) -> bool {
     match kind {
         Kind::Object(_) | Kind::OpenObject(_) => true,
@@ -168,7 +163,7 @@ fn has_members(kind: &Kind) -> bool {
     }
 }
 
-/// Whether the query declares a parameter. What it declares with the index 0 has any index.
+/// Whether the query declares a parameter. A declaration with the index 0 covers every index.
 #[must_use]
 pub fn is_declared(query: &[Field], name: &str) -> bool {
     let is_one_of = |declared: &str| {
@@ -215,7 +210,10 @@ mod tests {
 
     #[test]
     fn undeclared_members_are_found_wherever_they_are() {
-        let text = r#"{"user":1,"users":1,"checks":[{},{"userId":3}],"claims":{"x":1},"payload":{"y":1},"map":{"a":{"z":1}}}"#;
+        let text = r#"{
+            "user":1,"users":1,"checks":[{},{"userId":3}],"claims":{"x":1},"payload":{"y":1},
+            "map":{"a":{"z":1}}
+        }"#;
         assert_eq!(told(text, false), ["users", "checks[1].userId", "claims.x", "map.a.z"]);
         assert_eq!(
             told(r#"{"claims":null,"checks":7,"map":[],"user":{"x":1}}"#, false),

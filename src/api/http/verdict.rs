@@ -1,22 +1,22 @@
-//! How long whoever asks may keep a verdict: `VERDICT_MAX_AGE_S`, and never longer than its
-//! credential.
+//! How long a caller may cache a verdict: `VERDICT_MAX_AGE_S`, but never longer than the credential
+//! is valid.
 //!
-//! Only answers to GET and HEAD are kept, since a cache knows a request by its URL.
+//! Only answers to GET and HEAD may be cached, because the URL is the cache key.
 
 use crate::actions::caller::Caller;
 use crate::api::http::message::{Inbound, Response};
 use crate::context::Cx;
 
-/// The headers in which a credential may be.
+/// The headers that may contain a credential.
 pub const CREDENTIALS: &str = "authorization,x-auth-token,cookie";
 
-/// The same, and those by which a proxy tells its client's request. nginx keeps no answer whose
-/// `Vary` is longer than 128 bytes, so there are no spaces.
-pub const FORWARDED: &str = "authorization,x-auth-token,cookie,x-forwarded-uri,x-original-uri,x-original-url,\
-x-forwarded-method,x-original-method";
+/// The same headers, and those in which a proxy describes its client's request. There are no
+/// spaces, because nginx does not cache an answer whose `Vary` is longer than 128 bytes.
+pub const FORWARDED: &str = "authorization,x-auth-token,cookie,x-forwarded-uri,x-original-uri,\
+                             x-original-url,x-forwarded-method,x-original-method";
 
-/// Lets a verdict about a caller be kept, if the deployment allows it. `None` is a verdict about
-/// nobody.
+/// Allows a verdict about a caller to be cached, if the deployment configures it. `None` is a
+/// verdict without a caller.
 #[must_use]
 pub fn kept(
     cx: &Cx,
@@ -26,7 +26,7 @@ pub fn kept(
     response: Response,
 ) -> Response {
     let max_age_s = cx.config.verdict_max_age_s;
-    // `Vary` is too short for names that a deployment chooses.
+    // The header names that a deployment configures would not fit into `Vary`.
     let names_headers = !cx.config.browsers.token_headers.is_empty();
     if max_age_s == 0
         || names_headers
@@ -38,7 +38,7 @@ pub fn kept(
     let ends_at = caller.and_then(|caller| caller.ends_at(cx.now, cx.config.clock_leeway_s));
     let age_s =
         ends_at.map_or(max_age_s, |end| max_age_s.min(end.0.saturating_sub(cx.now.0) / 1000));
-    // What sets or takes back a cookie is for one client and one request.
+    // An answer that sets or deletes a cookie is for one client and one request.
     let has_cookie = response.header("set-cookie").is_some() || cx.ended_session.get().is_some();
     if age_s <= 0 || has_cookie {
         return response;

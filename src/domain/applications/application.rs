@@ -1,5 +1,5 @@
-//! Applications of organizations (OUs): what they are authorized to, and the access token that they
-//! sign their calls with. Source: the published page "Update Application Authorization".
+//! Applications of organizations (OUs): what they are authorized to do, and the access token with
+//! which they sign calls. Source: the published page "Update Application Authorization".
 
 use std::fmt;
 
@@ -12,76 +12,67 @@ use crate::domain::time::Millis;
 /// The longest name of an organization or an application, in characters.
 pub const MAX_NAME: usize = 256;
 
-/// How long an access token counts, as the platform documents it: two hours.
+/// Two hours, as the platform documents it.
 pub const TOKEN_LIFETIME: Millis = Millis::from_seconds(7200);
 
-/// An application's access key: 1 to 128 of `A–Z a–z 0–9 - _ . :`; public, case-sensitive.
+/// An application's access key: 1 to 128 of `A–Z a–z 0–9 - _ . :`. It is public and case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessKey(String);
 
-/// An organization's id: 1 to 128 of `A–Z a–z 0–9 - _ . :`; case-sensitive.
+/// An organization's id: 1 to 128 of `A–Z a–z 0–9 - _ . :`, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationId(String);
 
-/// An organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
-    /// The callers' id.
+    /// Chosen by the caller.
     pub id: OrganizationId,
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// When it was registered.
     pub created_at: Millis,
-    /// When it was last changed.
     pub modified_at: Millis,
 }
 
-/// An application.
 #[derive(Debug, Clone)]
 pub struct Application {
-    /// Its access key.
     pub access_key: AccessKey,
-    /// Whose it is.
     pub organization_id: OrganizationId,
-    /// All that can be chosen about it.
     pub terms: ApplicationTerms,
-    /// What it may read and do in its organization.
+    /// What the application may read and do in its organization.
     pub authorizations: Authorizations,
-    /// What it signs with; `None` where it has none, or where no master key opens it any more.
+    /// The key that signs calls. `None` if there is none, or if no current master key can decrypt
+    /// it.
     pub secret: Option<Secret>,
-    /// Its access token, whether it has ended or not.
+    /// The latest access token, expired or not.
     pub token: Option<AccessToken>,
-    /// When it was registered.
     pub created_at: Millis,
-    /// When it was last changed.
     pub modified_at: Millis,
 }
 
-/// What can be chosen about an application.
+/// The attributes of an application that can be changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplicationTerms {
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// A link to something else: it may do nothing, and nothing can be authorized.
+    /// A link to another application. It may do nothing, and cannot be authorized.
     pub shortcut: bool,
-    /// Whether it may authorize the applications of its organization.
+    /// Whether the application may authorize the applications of its organization.
     pub authorizes: bool,
-    /// A disabled one may do nothing, and is authorized to nothing.
+    /// A disabled application may do nothing, and has no authorizations.
     pub enabled: bool,
 }
 
-/// An application's access token. There is one at a time.
+/// An application's access token. An application has at most one.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
-    /// The token itself; `None` where no master key opens it any more.
+    /// `None` if no current master key can decrypt it.
     pub token: Option<PlainToken>,
-    /// By which it is found.
+    /// The database finds the token by this hash.
     pub hash: HashedToken,
-    /// When it ends.
     pub expires_at: Millis,
 }
 
-/// Something that an application may be authorized to.
+/// Something that an application can be authorized to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AuthorizationType {
     /// Read all users of the organization.
@@ -102,20 +93,18 @@ pub enum AuthorizationType {
     MenuGroupOp,
 }
 
-/// A set of [`AuthorizationType`]s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Authorizations(u8);
 
 macro_rules! identifier {
     ($name:ident) => {
         impl $name {
-            /// Checks the rule; the error is the phrase that follows the field's name.
+            /// The error is a phrase to put after the field's name.
             pub fn parse(text: &str) -> Result<Self, String> {
                 text::plain(text, 128, "-_.:")?;
                 Ok(Self(text.to_owned()))
             }
 
-            /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -134,7 +123,7 @@ identifier!(AccessKey);
 identifier!(OrganizationId);
 
 impl AuthorizationType {
-    /// All of them, in the order of answers.
+    /// In the order of answers.
     pub const ALL: [Self; 8] = [
         Self::User,
         Self::Asset,
@@ -146,7 +135,6 @@ impl AuthorizationType {
         Self::MenuGroupOp,
     ];
 
-    /// The name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -161,7 +149,7 @@ impl AuthorizationType {
         }
     }
 
-    /// By its name, which is case-sensitive; the error is the phrase that follows the field's name.
+    /// Case-sensitive. The error is a phrase to put after the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| {
@@ -178,30 +166,28 @@ impl AuthorizationType {
 }
 
 impl Authorizations {
-    /// From stored bits.
+    /// Drops unknown bits.
     #[must_use]
     pub fn from_bits(bits: i64) -> Self {
         Self(u8::try_from(bits & 0xff).unwrap_or(0))
     }
 
-    /// From names; unknown names are dropped.
+    /// Drops unknown names.
     pub fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         names.filter_map(|name| AuthorizationType::parse(name).ok()).collect()
     }
 
-    /// To be stored.
     #[must_use]
     pub const fn bits(self) -> i64 {
         self.0 as i64
     }
 
-    /// Whether the type is among them.
     #[must_use]
     pub const fn has(self, kind: AuthorizationType) -> bool {
         self.0 & kind.bit() != 0
     }
 
-    /// The names, in the order of answers.
+    /// In the order of answers.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
         AuthorizationType::ALL
@@ -231,19 +217,17 @@ impl fmt::Display for OrganizationId {
 }
 
 impl Application {
-    /// Whether it may do anything at all.
+    /// Whether the application is enabled and not a shortcut.
     #[must_use]
     pub fn may_act(&self) -> bool {
         self.terms.enabled && !self.terms.shortcut
     }
 
-    /// Whether it may read or do what the type says.
     #[must_use]
     pub fn is_authorized(&self, kind: AuthorizationType) -> bool {
         self.may_act() && self.authorizations.has(kind)
     }
 
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         self.terms.for_audit(&self.organization_id)
@@ -251,7 +235,6 @@ impl Application {
 }
 
 impl ApplicationTerms {
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self, organization_id: &OrganizationId) -> Value {
         json!({

@@ -1,17 +1,17 @@
-//! What an application proves with its secret: that it may have an access token, and that a call is
-//! its own.
+//! Proofs that an application makes with its secret: the request for an access token, and the
+//! signature of a call.
 //!
-//! Both are SHA-256 over a concatenation that ends in the secret, as the platform documents them;
-//! not HMAC, and without anything between the parts. A timestamp counts for 15 minutes around now,
-//! and what changes something counts once.
+//! Both are SHA-256 over a concatenation that ends in the secret, as the platform documents them.
+//! They are no HMAC, and nothing separates the parts. A timestamp is valid for 15 minutes around
+//! now. A signature can authorize at most one write.
 
 use crate::domain::secret::{Secret, hex, sha256};
 use crate::domain::time::Millis;
 
-/// How far a timestamp may be from now.
+/// The greatest distance between a timestamp and now.
 pub const WINDOW: Millis = Millis::from_seconds(15 * 60);
 
-/// Milliseconds since the epoch as an application sent them: they are signed as text.
+/// Milliseconds since the epoch. The text is kept as it was sent, because it is signed as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timestamp {
     text: String,
@@ -19,36 +19,36 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// From its digits; `None` where it is no such number.
+    /// `None` unless the text is a non-negative int64 in its shortest decimal form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let at = text.parse().ok().filter(|at: &i64| *at >= 0 && at.to_string() == text)?;
         Some(Self { text: text.to_owned(), at: Millis(at) })
     }
 
-    /// Whether it counts at `now`.
     #[must_use]
     pub fn is_current(&self, now: Millis) -> bool {
         let distance = now - self.at;
         -WINDOW.0 <= distance.0 && distance <= WINDOW
     }
 
-    /// When what was signed with it counts no more.
+    /// From this time on, a proof with this timestamp is no longer valid.
     #[must_use]
     pub fn end(&self) -> Millis {
         self.at + WINDOW + Millis(1)
     }
 }
 
-/// What asks for an access token: lower-case hex SHA-256 of `appKey + timestamp + appSecret`.
+/// The proof that requests an access token: lower-case hex SHA-256 of `appKey + timestamp +
+/// appSecret`.
 #[must_use]
 pub fn encryption(access_key: &str, timestamp: &Timestamp, secret: &Secret) -> String {
     digest(&[access_key.as_bytes(), timestamp.text.as_bytes(), secret.expose()])
 }
 
-/// What signs a call: lower-case hex SHA-256 of `accessToken + params + body + timestamp +
-/// appSecret`, where `params` are the decoded query parameters in the order of their names, each
-/// name and then its value.
+/// The signature of a call: lower-case hex SHA-256 of `accessToken + params + body + timestamp +
+/// appSecret`. `params` is the decoded query parameters sorted by name, each as its name followed
+/// by its value.
 #[must_use]
 pub fn signature(
     token: &str,
@@ -64,22 +64,23 @@ pub fn signature(
     digest(&[token.as_bytes(), params.as_bytes(), body, timestamp.text.as_bytes(), secret.expose()])
 }
 
-/// The name under which a used signature is remembered. `what` is the kind of it, `whose` an access
-/// key or a token's hash.
+/// The name under which a used signature is stored. `what` is the kind of signature, `whose` is an
+/// access key or the hash of a token.
 #[must_use]
 pub fn used_name(what: &str, whose: &str, signature: &str) -> String {
     let lengths = format!("{what}:{}:{}:", whose.len(), signature.len());
     digest(&[lengths.as_bytes(), whose.as_bytes(), signature.as_bytes()])
 }
 
-/// Whether two signatures are the same, in constant time.
+/// Compares in constant time.
 #[must_use]
 pub fn is_same(expected: &str, sent: &str) -> bool {
     Secret::new(expected) == Secret::new(sent)
 }
 
 fn digest(parts: &[&[u8]]) -> String {
-    // Wiped when dropped: it ends in the secret.
+    // A `Secret` wipes its memory when it is dropped, and this text ends in the application's
+    // secret.
     let text = Secret::new(parts.concat());
     hex(&sha256(text.expose()))
 }
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_published_example_of_a_signed_call() {
-        // The English page translates the description, and keeps the signature of the original.
+        // The English page translates the description but keeps the signature of the original text.
         let body = "{\n  \"count\": 20,\n  \"page\": 1,\n  \"desc\": \"描述\"\n}".as_bytes();
         let timestamp = Timestamp::parse("1572574909697").unwrap();
         let query = pairs(&[("k3", "v3"), ("k1", "v1"), ("k2", "v2")]);
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_is_its_digits_and_counts_for_a_quarter_of_an_hour() {
+    fn a_timestamp_has_one_spelling_and_is_valid_for_a_quarter_of_an_hour() {
         for wrong in ["", "-1", "+1", "01", "1.5", "9223372036854775808", "1572574909697 "] {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong:?}");
         }

@@ -1,5 +1,5 @@
-//! Records as lines of NDJSON or CSV. Both formats have the same members. In CSV an empty cell is
-//! an absent one, permissions are joined by `|`, and other lists and objects are JSON.
+//! Records as lines of NDJSON or CSV, with the same members in both. In CSV an empty cell is an
+//! absent member, permissions are joined by `|`, and other lists and objects are JSON.
 
 use std::collections::HashMap;
 
@@ -22,28 +22,26 @@ pub fn columns() -> Vec<&'static str> {
     columns
 }
 
-/// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
-    /// RFC 4180, with a line of column names.
+    /// RFC 4180, with a header line of column names.
     Csv,
 }
 
-/// What is wrong with a line.
+/// An error in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineError {
-    /// Which, from 1 on.
+    /// Counted from 1.
     pub line: usize,
-    /// Which member; empty where the line as a whole is unreadable.
+    /// The member. Empty if the whole line is unreadable.
     pub field: String,
-    /// The phrase that follows it.
+    /// A phrase to put after the member's name.
     pub why: String,
 }
 
 impl Format {
-    /// By its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -53,13 +51,12 @@ impl Format {
         }
     }
 
-    /// Reads records with the numbers of their lines; all that is wrong is told, not only the
-    /// first.
+    /// Reads records with their line numbers. The error lists all problems, not only the first.
     pub fn read(self, text: &str) -> Result<Vec<(usize, Record)>, Vec<LineError>> {
         // Spreadsheets and Windows editors begin a file with a byte-order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // Line by line: the members of all lines at once would take some thirty times the memory of
-        // their text.
+        // Lines are read one by one. The parsed members of all lines together would take about
+        // thirty times the memory of the text.
         let lines = match self {
             Self::Ndjson => {
                 refuse_csv(text)?;
@@ -79,7 +76,7 @@ impl Format {
         if errors.is_empty() { Ok(records) } else { Err(errors) }
     }
 
-    /// The line of column names, where the format has one.
+    /// The header line of CSV. Empty for NDJSON.
     #[must_use]
     pub fn head(self) -> String {
         match self {
@@ -88,7 +85,7 @@ impl Format {
         }
     }
 
-    /// One record as a line with its end.
+    /// One record as a line, with its line end.
     #[must_use]
     pub fn line(self, record: &Record) -> String {
         match self {
@@ -97,7 +94,8 @@ impl Format {
         }
     }
 
-    /// Where the record of a line stands in an export. What does not identify it may be left out.
+    /// Reads the position of a line's record in an export. Members that do not identify the record
+    /// may be absent.
     #[must_use]
     pub fn read_place(self, line: &str) -> Option<Record> {
         let text = format!("{}{line}", self.head());
@@ -110,7 +108,7 @@ impl Format {
     }
 }
 
-/// The records about something that an earlier line is about, too: only one of them would count.
+/// Errors for records about the same thing as an earlier line. Only one of them could take effect.
 fn doubled(records: &[(usize, Record)]) -> Vec<LineError> {
     let mut first = HashMap::new();
     let mut errors = Vec::new();
@@ -138,7 +136,8 @@ fn ndjson(text: &str) -> Lines<'_> {
     Box::new(lines.map(move |(index, line)| (index + 1, read(line))))
 }
 
-/// CSV that is read as NDJSON would be refused line by line, in words that do not lead on.
+/// Without this check, CSV that is read as NDJSON would give an error per line, and none would name
+/// the remedy.
 fn refuse_csv(text: &str) -> Result<(), Vec<LineError>> {
     let Some((index, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())
     else {
@@ -151,7 +150,7 @@ fn refuse_csv(text: &str) -> Result<(), Vec<LineError>> {
     Ok(())
 }
 
-/// What parts the cells of a line, a comma or what stands in its place in other programs.
+/// The separators of cells: a comma, and what other programs use instead.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
 fn wrong(line: usize, field: &str, why: impl Into<String>) -> Vec<LineError> {
@@ -172,12 +171,13 @@ fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
         ));
     }
     if Kind::of_word(first).is_some() && !names.iter().any(|name| name == "record") {
-        let why = "is no column: the first line must name the columns, as in record,serviceId,authObjectType,authObjectId,permissions";
+        let why = "is no column: the first line must name the columns, \
+                   as in record,serviceId,authObjectType,authObjectId,permissions";
         return Err(wrong(1, first, why));
     }
     let columns = columns();
     if let Some(name) = names.iter().find(|name| !columns.contains(name)) {
-        // All of them would be some sixty.
+        // There are about sixty columns, too many to list.
         let hint = match spelling::nearest(name, columns.iter().copied()) {
             Some(nearest) => format!("did you mean {nearest:?}?"),
             None => {
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use crate::domain::backup::kinds::{Field, Presence};
 
-    /// A value of a member, as a record of JSON may have it; NULL where it is left out.
+    /// A value of a member as a JSON record may have it. NULL if it is absent.
     fn some_value(field: &'static Field) -> BoxedStrategy<Value> {
         let max = |max: i64| (0..=max).prop_map(Value::from);
         let subset = |names: &'static [&'static str]| {
@@ -314,19 +314,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_as_the_same(mut records in proptest::collection::vec(some_record(), 0..5)) {
+        fn what_is_written_is_read_as_the_same(
+            mut records in proptest::collection::vec(some_record(), 0..5),
+        ) {
             let mut seen = std::collections::HashSet::new();
             records.retain(|record| {
-                let others = [record.identity(), record.own_id()].into_iter().flatten();
-                seen.insert(record.key()) && others.collect::<Vec<_>>().into_iter().all(|other| seen.insert(other))
+                let others = [record.identity(), record.own_id()];
+                seen.insert(record.key())
+                    && others.into_iter().flatten().all(|other| seen.insert(other))
             });
             for format in [Format::Ndjson, Format::Csv] {
                 let lines: String = records.iter().map(|record| format.line(record)).collect();
                 let text = format!("{}{lines}", format.head());
                 // As it was written, and as editors and spreadsheets save it.
                 for text in [text.clone(), format!("\u{feff}{}", text.replace('\n', "\r\n"))] {
-                    let read = format.read(&text).map_err(|errors| TestCaseError::fail(format!("{errors:?}")))?;
-                    let written = |records: &[Record]| records.iter().map(Record::members).collect::<Vec<_>>();
+                    let fail = |errors| TestCaseError::fail(format!("{errors:?}"));
+                    let read = format.read(&text).map_err(fail)?;
+                    let written = |records: &[Record]| {
+                        records.iter().map(Record::members).collect::<Vec<_>>()
+                    };
                     let read: Vec<_> = read.into_iter().map(|(_, record)| record).collect();
                     prop_assert_eq!(written(&read), written(&records), "{}", text);
                 }
@@ -335,7 +341,8 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,80}") {
-            let _ = (Format::Ndjson.read(&text), Format::Csv.read(&text), Format::Csv.read(&format!("record,id\n{text}")));
+            let _ = (Format::Ndjson.read(&text), Format::Csv.read(&text));
+            let _ = Format::Csv.read(&format!("record,id\n{text}"));
         }
     }
 
@@ -375,7 +382,10 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_named_with_its_field() {
-        let text = "{\"record\":\"group\",\"id\":1}\nnonsense\n\n{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":\"x\"}\n{\"record\":\"bird\"}";
+        let text = "{\"record\":\"group\",\"id\":1}\nnonsense\n\n\
+                    {\"record\":\"grant\",\"serviceId\":1,\
+                    \"authObjectType\":\"USER\",\"authObjectId\":\"x\"}\n\
+                    {\"record\":\"bird\"}";
         let errors = Format::Ndjson.read(text).unwrap_err();
         let places: Vec<_> =
             errors.iter().map(|error| (error.line, error.field.as_str())).collect();

@@ -1,4 +1,4 @@
-//! The kinds of records, their members, and where each is stored.
+//! The kinds of records, with their members and tables.
 
 use serde_json::Value;
 
@@ -17,144 +17,136 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::policy::{MAX_ROLE, Policy};
 use crate::domain::tokens::token_app::{AppName, MAX_EXPIRE_S, TokenName};
 
-/// A kind of record: a table, or the rows of a table that have one value in one column.
+/// A kind of record: the rows of a table, or those of its rows that have a certain value in a
+/// column.
 #[derive(Debug)]
 pub struct Kind {
     /// The value of the member `record`.
     pub word: &'static str,
-    /// What one of them is, for the documents.
+    /// A description for the documents.
     pub about: &'static str,
-    /// Where it is stored.
     pub table: &'static str,
-    /// A column and the value that it has in rows of this kind.
+    /// The column that selects the rows of this kind, and its value.
     pub only: Option<(&'static str, &'static str)>,
-    /// Which rows are exported.
+    /// The rows that are exported.
     pub rows: Which,
-    /// How a record meets a row with the same key.
+    /// What an import does if there is a row with the same key.
     pub meets: Meets,
-    /// What an import of it changes.
     pub part: Part,
-    /// Its members: those of the key first, in the order of an index.
+    /// The key's members come first, in the order of an index.
     pub fields: &'static [Field],
-    /// The members that a secret of the record belongs to.
+    /// The members that name the owner of the record's secrets, to which sealing binds them.
     pub owner: &'static [&'static str],
-    /// Rules about several members.
+    /// A rule about several members together.
     pub check: Option<fn(Values<'_>) -> Result<(), Wrong>>,
 }
 
-/// The values of a record, by the names of its members.
+/// Finds the value of a member by its name.
 pub type Values<'a> = &'a dyn Fn(&str) -> Value;
 
-/// A member, and what is wrong with it.
+/// The name of a member, and an error phrase to put after it.
 pub type Wrong = (String, String);
 
-/// Which rows of a table are exported.
 #[derive(Debug, Clone, Copy)]
 pub enum Which {
-    /// All of them.
     All,
-    /// Those with one of these words in a column.
+    /// Rows that have one of these words in the column.
     OfWords(&'static str, &'static [&'static str]),
-    /// Those of keys that end with no opaque token, by the column with the key's id.
+    /// Rows of machine keys that do not end with an opaque token. The column has the key's id.
     OfLastingKeys(&'static str),
 }
 
-/// How a record meets a row with the same key.
+/// What an import does if there is a row with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meets {
-    /// It replaces the row.
+    /// The record replaces the row.
     Replaces,
     /// The row stays as it is.
     Stays,
 }
 
-/// What an import of a record changes.
+/// The kind of data that an import changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Who may do what: memory forgets how everybody stands.
+    /// Permissions. Isolates evict all standings.
     Directory,
-    /// Who somebody is: memory forgets everything.
+    /// Identities. Isolates evict everything.
     Identity,
 }
 
-/// A member of a record, which is a column.
+/// A member of a record, stored in a column.
 #[derive(Debug)]
 pub struct Field {
     /// The name in a record.
     pub member: &'static str,
-    /// The column.
     pub column: &'static str,
-    /// What it holds.
     pub is: Is,
-    /// What becomes of it where it is left out, and where it is there already.
     pub presence: Presence,
-    /// Whether it travels only with `secrets=sealed`.
+    /// Whether it is exported with `secrets=sealed` only.
     pub is_secret: bool,
 }
 
-/// What a member holds.
+/// The type of a member.
 #[derive(Debug, Clone, Copy)]
 pub enum Is {
-    /// An int64, at most this.
+    /// An int64 up to this number.
     Id(i64),
-    /// A number from 0 to a largest one.
+    /// A number from 0 to this one.
     Number(i64),
-    /// When something happened, in epoch milliseconds.
+    /// The time of an event, in epoch milliseconds.
     Time,
-    /// When something begins or ends to count, in epoch milliseconds. Seconds are refused.
+    /// The start or end of a period of validity, in epoch milliseconds. Seconds are refused.
     Moment,
-    /// True or false.
     Flag,
-    /// Text that follows a rule, which answers the phrase behind the member's name.
+    /// A text that follows a rule. The rule's error is a phrase to put after the member's name.
     Text(fn(&str) -> Result<(), String>),
     /// One of these words.
     Word(&'static [&'static str]),
     /// A set of permissions, stored as bits. In CSV they are joined by `|`.
     Permissions,
-    /// A set of what an application may be authorized to, likewise.
+    /// A set of an application's authorizations, stored and written like permissions.
     Authorizations,
-    /// A set of what a key may, likewise.
+    /// A set of a machine key's rights, stored and written like permissions.
     Rights,
-    /// A list of texts, each of which follows a rule. In CSV it is JSON.
+    /// A list of texts that follow a rule. In CSV it is JSON.
     Texts(fn(&str) -> Result<(), String>),
-    /// A JSON object, which a rule reads and answers as it is stored. In CSV it is JSON, too.
+    /// A JSON object. The rule checks it and returns the form that is stored. In CSV it is JSON,
+    /// too.
     Json(fn(&Value) -> Result<Value, String>),
-    /// A secret that is stored under the master key as a thing of this kind.
+    /// A secret that the database stores sealed by the master key. The text is its kind of owner.
     Sealed(&'static str),
-    /// A hash, which is sealed as a thing of this kind while it is outside.
+    /// A hash that exports seal by the master key. The text is its kind of owner.
     Hash(&'static str),
 }
 
-/// What becomes of a member that is left out, and of a value that is there already.
+/// How an import treats a member that is absent, or whose column already has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is part of what identifies the record.
+    /// Required. It is part of the record's key.
     Key,
-    /// It identifies the record as well: under another key it is refused.
+    /// Required. It also identifies the record, so one that a row with another key has is refused.
     Identity,
-    /// It must be the one of the row with the same key, where there is one.
+    /// Required. It must equal the value of a row with the same key.
     Same,
-    /// It must be there.
+    /// Required.
     Needed,
-    /// It may be left out: there is none then.
+    /// If it is absent, the column becomes NULL.
     Optional,
-    /// It is this where it is left out (JSON).
+    /// If it is absent, this JSON value is stored.
     Default(&'static str),
-    /// What is there stays where it is left out; this where nothing is there (JSON).
+    /// If it is absent, the stored value stays. Without a stored value, this JSON value is stored.
     Kept(&'static str),
-    /// It never gets less than what is there.
+    /// The greater of the stored and the imported value is kept.
     Grows,
-    /// It is the row's own id, unless another row has it: then, and where it is left out, one is
-    /// chosen.
+    /// The row's own id. If it is absent, or if another row has it, Postern chooses one.
     IdWhereFree,
-    /// It is the time of the import where it is left out and nothing is there.
+    /// If it is absent and there is no stored value, the time of the import is stored.
     Created,
-    /// It is the time of the import where it is left out.
+    /// If it is absent, the time of the import is stored.
     Modified,
 }
 
-/// A member that is stored in a column of the same name, or of the one that [`Field::in_column`]
-/// names.
+/// A member whose column has the same name. [`Field::in_column`] sets another one.
 const fn field(member: &'static str, is: Is, presence: Presence) -> Field {
     let is_secret = matches!(is, Is::Sealed(_) | Is::Hash(_));
     Field { member, column: member, is, presence, is_secret }
@@ -165,43 +157,43 @@ impl Field {
         Self { column, ..self }
     }
 
-    /// Whether it holds the hash of a key's secret.
+    /// Whether the member is the hash of a machine key's secret.
     #[must_use]
     pub fn is_key_secret(&self) -> bool {
         matches!(self.is, Is::Hash(KEY_SECRET))
     }
 
-    /// It travels with the secret that it belongs to.
+    /// Exports the member only together with its secret.
     const fn with_secret(self) -> Self {
         Self { is_secret: true, ..self }
     }
 }
 
 impl Kind {
-    /// By its word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<&'static Self> {
         KINDS.iter().find(|kind| kind.word == word)
     }
 
-    /// The members that identify it.
+    /// The members of the key.
     pub fn keys(&self) -> impl Iterator<Item = &'static Field> {
         self.fields.iter().filter(|field| field.presence == Presence::Key)
     }
 
-    /// The member that identifies it as well.
+    /// The member that identifies the record in addition to its key.
     #[must_use]
     pub fn identity(&self) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.presence == Presence::Identity)
     }
 
-    /// Whether all of it is a secret, so that it travels only with `secrets=sealed`.
+    /// Whether the whole record is a secret. It is then exported with `secrets=sealed` only.
     #[must_use]
     pub fn is_secret(&self) -> bool {
         self.fields.iter().any(|field| field.is_secret && field.presence == Presence::Needed)
     }
 
-    /// The members that a row with the same key has the same; the first of them is told to people.
+    /// The members that must equal those of a row with the same key. Error messages name the first
+    /// of them.
     pub fn same(&self) -> impl Iterator<Item = &'static Field> + Clone {
         self.fields
             .iter()
@@ -209,17 +201,17 @@ impl Kind {
     }
 }
 
-/// The times that a record was made and last changed.
+/// The times at which a record was made and last changed.
 const CREATED_AT: Field = field("createdAt", Is::Time, Presence::Created).in_column("created_at");
 const MODIFIED_AT: Field =
     field("modifiedAt", Is::Time, Presence::Modified).in_column("modified_at");
 
 const NAME: Field =
     field("name", Is::Text(|text| text::printable(text, directory::MAX_NAME)), Presence::Optional);
-/// An id that a caller may have named.
+/// An id that a caller may choose.
 pub const ID: Is = Is::Id(i64::MAX);
-/// An id that nobody names, so that Postern gave it. The next one is one more: beyond the greatest
-/// int64 there is none, and nothing of the kind could be made ever again.
+/// An id that only Postern chooses. The next one is one more, so an import of the greatest int64
+/// would make further ids impossible.
 const GIVEN_ID: Is = Is::Id((1 << 53) - 1);
 const PROFILE_TEXT: Is = Is::Text(|text| text::printable(text, Profile::MAX_TEXT));
 const EXTERNAL_ID: Is = Is::Text(|text| text::printable(text, MAX_EXTERNAL_ID));
@@ -228,7 +220,7 @@ const ROLES: Is = Is::Texts(|role| text::printable(role, MAX_ROLE));
 const WORDS: Is = Is::Text(|_| Ok(()));
 const LAST_IDS_OF: &[&str] = &["grants", "node_orders", "machine_keys"];
 const ID_KINDS: &[&str] = &["user", "group", "department", "service"];
-/// What the hashes of the secrets of keys are sealed as.
+/// The kind of owner for sealed hashes of machine keys' secrets.
 const KEY_SECRET: &str = "machine_key";
 const MAX_DAYS: i64 = MAX_MILLIS / 86_400_000;
 const EMPTY: &str = "[]";
@@ -238,7 +230,7 @@ const PERMISSIONS: &[&str] =
 const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
-/// Every kind, in the order of an export: what others refer to comes before them.
+/// In the order of an export. Each record comes after those that it refers to.
 pub static KINDS: [Kind; 24] = [
     Kind {
         word: "user",
@@ -275,7 +267,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "tokenApp",
-        about: "A token app. `policy` holds whose tokens it accepts, by the names of POST /v1/token-apps.",
+        about: "A token app. `policy` holds its further terms, with the names of POST \
+                /v1/token-apps.",
         table: "token_apps",
         only: None,
         rows: Which::All,
@@ -366,7 +359,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "service",
-        about: "A service, and whether permissions on it are looked at.",
+        about: "A service, and whether permissions on it are checked.",
         table: "services",
         only: None,
         rows: Which::All,
@@ -403,7 +396,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "resourceName",
-        about: "A name of a service: its type, and its id within the type. A service has one name of each type.",
+        about: "A name of a service: its type, and its id within the type. A service has one name \
+                of each type.",
         table: "resource_names",
         only: None,
         rows: Which::All,
@@ -419,7 +413,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "actionName",
-        about: "What an action is called for resources of a type, and the permission that it stands for.",
+        about: "The name of an action on resources of a type, and the permission that it stands \
+                for.",
         table: "action_names",
         only: None,
         rows: Which::All,
@@ -435,7 +430,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "department",
-        about: "A department, and the one that it lies below.",
+        about: "A department, and the department above it.",
         table: "units",
         only: Some(("object_type", "DEPT")),
         rows: Which::All,
@@ -464,7 +459,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "provisionedUser",
-        about: "What provisioning by SCIM keeps of a user whom it made or adopted.",
+        about: "The data of provisioning by SCIM about a user that it made or adopted.",
         table: "provisioned_users",
         only: None,
         rows: Which::All,
@@ -484,7 +479,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "provisionedGroup",
-        about: "What provisioning by SCIM keeps of a group that it made or adopted.",
+        about: "The data of provisioning by SCIM about a group that it made or adopted.",
         table: "provisioned_groups",
         only: None,
         rows: Which::All,
@@ -516,7 +511,9 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "grant",
-        about: "A grant to a user, department or group. VIEW is always among its permissions. `creator` marks the grant of who created the service. `id` counts only where an administrator imports.",
+        about: "A grant to a user, department or group. VIEW is always among its permissions. \
+                `creator` marks the grant of the user who created the service. `id` is used only \
+                if an administrator imports.",
         table: "grants",
         only: None,
         rows: Which::All,
@@ -561,7 +558,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "key",
-        about: "A key for machines. Keys that end with an opaque token are left out, as the token is. A key that is there stays as it is.",
+        about: "A machine key. Keys that end with an opaque token are left out, like the token \
+                itself. A key that is already there stays as it is.",
         table: "machine_keys",
         only: None,
         rows: Which::OfLastingKeys("id"),
@@ -585,8 +583,9 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "keySecret",
-        about: "One of the secrets of a key. It is exported with `secrets=sealed` only. To a key that has a secret here, it is added only \
-                beside the line of that key. A secret that was removed here is refused.",
+        about: "One of the secrets of a machine key. It is exported with `secrets=sealed` only. \
+                If the key has a secret here, it is added only beside the line of that key. A \
+                secret that was removed here is refused.",
         table: "machine_key_secrets",
         only: None,
         rows: Which::OfLastingKeys("key_id"),
@@ -604,7 +603,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "pastKeySecret",
-        about: "The SHA-256 of a key's secret that was removed, and never counts again. A secret that is there is removed.",
+        about: "The SHA-256 of a machine key's secret that was removed and is never valid again. \
+                If that secret is there, it is removed.",
         table: "past_key_secrets",
         only: None,
         rows: Which::All,
@@ -616,7 +616,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "revocation",
-        about: "A token that is over, by the digest of what is signed, or of its app's name, a slash and its jti.",
+        about: "A revoked token, by the digest of its signed text, or of its app's name, a slash \
+                and its jti.",
         table: "revocations",
         only: None,
         rows: Which::All,
@@ -637,7 +638,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "lastId",
-        about: "The last id that was given to a row of a table, so that none is given twice.",
+        about: "The last id that was given to a row of a table, so that no id is given twice.",
         table: SEQUENCES,
         only: None,
         rows: Which::OfWords("name", LAST_IDS_OF),
@@ -652,7 +653,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "chosenId",
-        about: "The last id that Postern chose of a kind.",
+        about: "The last id that Postern chose for a kind.",
         table: "id_counters",
         only: None,
         rows: Which::All,
@@ -667,7 +668,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "pastId",
-        about: "An id of something that was deleted, which is not chosen again. `freed` says that an administrator may give it.",
+        about: "The id of something that was deleted. Postern does not choose it again. `freed` \
+                means that an administrator may give it.",
         table: "past_ids",
         only: None,
         rows: Which::All,
@@ -683,7 +685,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "tombstone",
-        about: "The name of a deleted user, whom no token brings back. A user who is there with this id and name is deleted.",
+        about: "The name of a deleted user. No token creates this user again. A user with this id \
+                and name is deleted by the import.",
         table: "tombstones",
         only: None,
         rows: Which::All,
@@ -700,7 +703,8 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "freedName",
-        about: "The name of a deleted user that was freed. Tokens that were issued before the deletion do not count for a later user of the name.",
+        about: "The name of a deleted user that was freed for new users. Tokens that were issued \
+                before the deletion are not valid for a later user of the name.",
         table: "freed_names",
         only: None,
         rows: Which::All,
@@ -715,10 +719,10 @@ pub static KINDS: [Kind; 24] = [
     },
 ];
 
-/// Where SQLite keeps the last id of each table with AUTOINCREMENT.
+/// The table in which SQLite stores the last id of each table with AUTOINCREMENT.
 pub const SEQUENCES: &str = "sqlite_sequence";
 
-/// What an export leaves out, each with the reason: a table, or a column of a table.
+/// The tables and columns that an export leaves out, each with the reason.
 pub const LEFT_OUT: &[(&str, &str)] = &[
     (
         "sessions",
@@ -745,7 +749,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 fn hex(text: &str) -> Result<(), String> {
-    // It is looked for as it is stored.
+    // The database is searched for the exact text.
     let hash = HashedToken::from_hex(text).filter(|hash| hash.to_hex() == text);
     hash.map(drop).ok_or_else(|| "must be a SHA-256 in lower-case hex".to_owned())
 }
@@ -763,12 +767,12 @@ fn emails(value: &Value) -> Result<Value, String> {
     Ok(emails.stored())
 }
 
-/// A period that is over is taken too: it may come from a backup.
 fn own_id(user: Values<'_>) -> Result<(), Wrong> {
     let is_one = user("id").as_i64().is_some_and(|id| id > 0);
     if is_one { Ok(()) } else { Err(("id".to_owned(), "must be 1 or more".to_owned())) }
 }
 
+/// The end may be in the past, because the record may come from a backup.
 fn period(grant: Values<'_>) -> Result<(), Wrong> {
     let time = |member| grant(member).as_i64().map(Millis);
     let (starts_at, expires_at) = (time("startsAt"), time("expiresAt"));

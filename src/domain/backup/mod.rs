@@ -1,9 +1,8 @@
-//! The state of a Postern as records, one a line, in NDJSON or CSV: what an export brings out and
-//! an import takes in.
+//! Exports and imports: the state of a deployment as records, one per line, in NDJSON or CSV.
 //!
-//! [`kinds::KINDS`] is the one table of what records there are, and of their members. Reading,
-//! writing, the statements and the list of records in the documents derive from it; a test compares
-//! it with the schema.
+//! [`kinds::KINDS`] is the table of all records and their members. Reading, writing, the SQL
+//! statements and the list of records in the documents derive from it. A test compares it with the
+//! schema.
 
 pub mod format;
 pub mod kinds;

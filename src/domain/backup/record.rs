@@ -1,4 +1,4 @@
-//! One record, and its members.
+//! A record with the values of its members.
 
 use std::fmt;
 
@@ -11,11 +11,9 @@ use crate::domain::permissions::permission::{Permission, Permissions};
 use crate::domain::spelling;
 use crate::domain::time::{MAX_MILLIS, Millis};
 
-/// A record: the values of the members of its kind, in their order, and NULL for one that is left
-/// out.
+/// The values are in the order of the kind's members. An absent member is NULL.
 #[derive(Clone)]
 pub struct Record {
-    /// Its kind.
     pub kind: &'static Kind,
     values: Vec<Value>,
 }
@@ -27,8 +25,8 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// Reads a record; what is no text may be text nevertheless, as it is in CSV. A member that a
-    /// record of its kind does not have is refused.
+    /// Reads a record. Numbers, flags and lists may be texts, as in CSV. Unknown members are
+    /// refused.
     pub fn read(members: &Map<String, Value>) -> Result<Self, Wrong> {
         let kind = kind(members)?;
         let known = || ["record"].into_iter().chain(kind.fields.iter().map(|field| field.member));
@@ -46,7 +44,7 @@ impl Record {
         Ok(record)
     }
 
-    /// Reads where a record stands in an export: only what identifies it.
+    /// Reads the position of a record in an export. Only the members of its key are read.
     pub fn read_place(members: &Map<String, Value>) -> Result<Self, Wrong> {
         let kind = kind(members)?;
         let value = |field: &'static Field| match field.presence {
@@ -56,18 +54,18 @@ impl Record {
         Ok(Self { kind, values: kind.fields.iter().map(value).collect::<Result<_, _>>()? })
     }
 
-    /// A record with these values, one for each member of the kind.
+    /// `values` has one value for each member of the kind.
     #[must_use]
     pub fn new(kind: &'static Kind, values: Vec<Value>) -> Self {
         Self { kind, values }
     }
 
-    /// Its members with their values.
+    /// Each member with its value.
     pub fn fields(&self) -> impl Iterator<Item = (&'static Field, &Value)> {
         self.kind.fields.iter().zip(&self.values)
     }
 
-    /// The value of a member; NULL where it is left out.
+    /// NULL if the member is absent.
     #[must_use]
     pub fn get(&self, member: &str) -> &Value {
         self.fields()
@@ -75,7 +73,6 @@ impl Record {
             .map_or(&Value::Null, |(_, value)| value)
     }
 
-    /// Replaces the value of a member.
     pub fn set(&mut self, member: &str, value: Value) {
         let found =
             self.kind.fields.iter().zip(&mut self.values).find(|(field, _)| field.member == member);
@@ -84,38 +81,36 @@ impl Record {
         }
     }
 
-    /// A member that is a number.
     #[must_use]
     pub fn number(&self, member: &str) -> Option<i64> {
         self.get(member).as_i64()
     }
 
-    /// A member that is a text.
     #[must_use]
     pub fn text(&self, member: &str) -> Option<&str> {
         self.get(member).as_str()
     }
 
-    /// A member that is true or false; false where it is left out.
+    /// False if the member is absent.
     #[must_use]
     pub fn flag(&self, member: &str) -> bool {
         self.get(member) == &Value::Bool(true)
     }
 
-    /// What a record is about; of two records about the same thing only one can be meant.
+    /// The identity of a record. Two records with the same key contradict each other.
     #[must_use]
     pub fn key(&self) -> String {
         let keys = self.fields().filter(|(field, _)| field.presence == Presence::Key);
         keys.fold(self.kind.word.to_owned(), |key, (_, value)| format!("{key} {value}"))
     }
 
-    /// What it is about by the other member that identifies it.
+    /// The identity of a record by its other identifying member.
     #[must_use]
     pub fn identity(&self) -> Option<String> {
         self.kind.identity().map(|field| format!("{} = {}", self.kind.word, self.get(field.member)))
     }
 
-    /// What it is about by an id of its own that no other of its kind has.
+    /// The identity of a record by an id of its own, which is unique within its kind.
     #[must_use]
     pub fn own_id(&self) -> Option<String> {
         let mut fields = self.fields();
@@ -124,7 +119,7 @@ impl Record {
         Some(format!("{} . {} {id}", self.kind.word, field.member))
     }
 
-    /// Its members in order, but for those that say no more than their absence.
+    /// The members in order, without those whose value means the same as their absence.
     #[must_use]
     pub fn members(&self) -> Map<String, Value> {
         let said = self.fields().filter(|(field, value)| !field.is_as_absent(value));
@@ -146,7 +141,7 @@ fn wrong(field: &Field, why: String) -> Wrong {
 }
 
 impl Field {
-    /// The value of the member, as records hold it.
+    /// The value of the member as records store it.
     fn of(&self, members: &Map<String, Value>) -> Result<Value, String> {
         match members.get(self.member).filter(|value| !value.is_null()) {
             Some(value) => self.is.read(value),
@@ -160,7 +155,7 @@ impl Field {
         }
     }
 
-    /// Whether a value says what the absence of the member says, too.
+    /// Whether a value means the same as the absence of the member.
     fn is_as_absent(&self, value: &Value) -> bool {
         match self.presence {
             Presence::Grows => {
@@ -177,7 +172,7 @@ impl Field {
 }
 
 impl Is {
-    /// Lists and objects are left out where they are empty. A flag is always said, for people.
+    /// Empty lists and objects are left out. Flags are always written, for human readers.
     fn is_often_left_out(self) -> bool {
         !matches!(self, Self::Flag)
     }
@@ -273,7 +268,7 @@ fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "must be a string".to_owned())
 }
 
-/// JSON in a cell of CSV, or JSON as it is.
+/// Parses a text as JSON, as in a cell of CSV. Other values are already JSON.
 fn from_json(value: &Value) -> Result<Value, String> {
     match value {
         Value::String(text) => serde_json::from_str(text).map_err(|_| "must be JSON".to_owned()),

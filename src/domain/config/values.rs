@@ -1,8 +1,8 @@
-//! The value of a variable, read as its row in the table says.
+//! Reads the value of a variable according to its row in the table.
 //!
-//! `wrangler.toml` has texts, and values that are none: those arrive as numbers, booleans, lists
-//! and objects. Here both are `Value`s. Each error is the phrase that follows the variable's name;
-//! it never holds a secret's value.
+//! `wrangler.toml` has texts and other values. The others arrive as numbers, booleans, lists and
+//! objects. Here all of them are `Value`s. Each error is a phrase to put after the variable's name,
+//! and never contains a secret.
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ use serde_json::Value;
 use crate::domain::config::variables::ValueKind;
 use crate::domain::json;
 
-/// What a variable is set to; `None` where it is not.
+/// The value of a variable. `None` if it is not set.
 type Given<'a> = Option<&'a Value>;
 type Parsed<T> = Result<T, String>;
 
-/// JavaScript, which hands the values over, rounds what is larger.
+/// JavaScript passes the values on, and rounds larger numbers.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
 impl ValueKind {
-    /// What stands in an error after "must be".
+    /// The text that follows "must be" in an error.
     fn wanted(&self, value: &Value) -> String {
         match self {
             Self::Integer { min, max, .. } => format!("a whole number from {min} to {max}"),
@@ -52,7 +52,6 @@ impl ValueKind {
         format!("must be {}, and is {found}", self.wanted(value))
     }
 
-    /// A whole number.
     pub fn integer(&self, value: Given<'_>) -> Parsed<i64> {
         let Self::Integer { default, min, max } = *self else {
             return Err(self.is_other("a number"));
@@ -66,7 +65,6 @@ impl ValueKind {
         number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.wrong(value))
     }
 
-    /// True or false.
     pub fn boolean(&self, value: Given<'_>) -> Parsed<bool> {
         let Self::Boolean = self else { return Err(self.is_other("true or false")) };
         match value {
@@ -81,7 +79,6 @@ impl ValueKind {
         }
     }
 
-    /// One of the words.
     pub fn word(&self, value: Given<'_>) -> Parsed<&'static str> {
         let Self::Word(words) = *self else { return Err(self.is_other("a word")) };
         match value {
@@ -114,8 +111,7 @@ impl ValueKind {
         }
     }
 
-    /// A text, a URL or a secret, as `parse` reads it; `None` where it is not set and has no
-    /// default.
+    /// A text, a URL or a secret, read by `parse`. `None` if it is not set and has no default.
     pub fn text<T>(&self, value: Given<'_>, parse: fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
         let default = match *self {
             Self::Text(default) => Some(default),
@@ -129,8 +125,8 @@ impl ValueKind {
         }
     }
 
-    /// A list, each item as `parse` reads it. A text may have empty items, as at its end; a list
-    /// may not.
+    /// A list with each item read by `parse`. A text may have empty items, for example after a
+    /// final comma. A list may not.
     pub fn list<T>(&self, value: Given<'_>, parse: fn(&str) -> Parsed<T>) -> Parsed<Vec<T>> {
         let Self::List = self else { return Err(self.is_other("a list")) };
         match value {
@@ -151,7 +147,7 @@ impl ValueKind {
         }
     }
 
-    /// A list of tables, each as `parse` reads it.
+    /// A list of tables, read by `parse`.
     pub fn json<T>(
         &self,
         value: Given<'_>,
@@ -176,7 +172,7 @@ impl ValueKind {
         parse(items)
     }
 
-    /// `Config::read` reads it as another type than the table says.
+    /// The error if `Config::read` asks for another type than the table has.
     fn is_other(&self, asked: &str) -> String {
         format!("is read as {asked}, which its row in the table does not say: {self:?}")
     }

@@ -1,8 +1,8 @@
-//! Every variable and every secret of a deployment.
+//! The table of all variables and secrets of a deployment.
 //!
 //! `config.rs` parses by this table. `docs/reference/variables.md` and the comments in
 //! `wrangler.toml` are generated from it. To add a variable, write a row here and read it in
-//! `Config::read`; then run `UPDATE=1 cargo test --test host variables`.
+//! `Config::read`. Then run `UPDATE=1 cargo test --test host variables`.
 
 use std::collections::BTreeMap;
 
@@ -11,55 +11,46 @@ use serde_json::Value;
 use crate::domain::spelling;
 use crate::domain::tokens::revocation::MAX_LEEWAY_S;
 
-/// What the deployment gives, by name: texts as they are, other values as JSON has them. Bindings
-/// that are no variable, as those of D1 and KV, are here too, as null: a misspelled variable is
-/// found among them.
+/// The bindings of the deployment by name, as JSON values. Bindings of D1 and KV are here as null,
+/// so that a misspelled variable among them is found.
 pub type Bindings = BTreeMap<String, Value>;
 
-/// One row of the table.
 #[derive(Debug)]
 pub struct Variable {
     /// The name of the binding, in capitals.
     pub name: &'static str,
-    /// What its value may be, and what counts where it is not set.
+    /// The allowed values, and the default.
     pub kind: ValueKind,
-    /// What it does, for operators: one or two sentences in Markdown, without `|`.
+    /// For operators: one or two sentences in Markdown, without `|`.
     pub about: &'static str,
 }
 
-/// What the value of a variable may be. Every kind may be given as text, since secrets, `.dev.vars`
-/// and the dashboard know nothing else.
+/// The type of a variable. Every type can be given as text, because secrets, `.dev.vars` and the
+/// dashboard have texts only.
 #[derive(Debug)]
 pub enum ValueKind {
-    /// A text that is never in `wrangler.toml`, and never shown.
+    /// A text that is never in `wrangler.toml` and never shown.
     Secret {
-        /// Whether the Worker answers nothing without it.
+        /// Whether the Worker refuses all requests without it.
         required: bool,
     },
-    /// A whole number within bounds, which are allowed too.
-    Integer {
-        /// Where it is not set.
-        default: i64,
-        /// The smallest.
-        min: i64,
-        /// The largest.
-        max: i64,
-    },
-    /// True or false; false where it is not set.
+    /// A whole number from `min` to `max`.
+    Integer { default: i64, min: i64, max: i64 },
+    /// The default is false.
     Boolean,
-    /// One of these words; the first where it is not set.
+    /// One of these words. The default is the first.
     Word(&'static [&'static str]),
-    /// Some of these words; all of them where it is not set.
+    /// Some of these words. The default is all of them.
     Words(&'static [&'static str]),
-    /// A text, and the one that counts where it is not set.
+    /// A text, with its default.
     Text(&'static str),
     /// The address of a server.
     Url,
-    /// A host, with a port or without one.
+    /// A host with an optional port.
     Host,
     /// A list of texts, or one text with commas between them.
     List,
-    /// A list of tables, or a text that holds it as JSON.
+    /// A list of tables, or the same as a JSON text.
     Json,
 }
 
@@ -69,7 +60,7 @@ const fn row(name: &'static str, kind: ValueKind, about: &'static str) -> Variab
     Variable { name, kind, about }
 }
 
-/// The table, in the order in which the documents list it.
+/// In the order of the documents.
 #[rustfmt::skip]
 pub const VARIABLES: &[Variable] = &[
     row("MASTER_KEY", Secret { required: true },
@@ -80,128 +71,136 @@ pub const VARIABLES: &[Variable] = &[
         "The old key while `MASTER_KEY` is being replaced, until the scheduled event has encrypted \
          everything anew."),
     row("ADMIN_PASSWORD", Secret { required: true },
-        "The first administrator's password. It is not looked at again once the account exists."),
+        "The first administrator's password. It is ignored once the account exists."),
     row("ADMIN_USERNAME", Text("admin"),
         "The first administrator's name. Signing in with it and `ADMIN_PASSWORD` creates the \
          account, if no user has that name."),
     row("TOKEN_TTL_S", Integer { default: 43_200, min: 1, max: 31_536_000 },
-        "How many seconds a token from a user name and a password is valid."),
+        "Seconds for which a token that was issued for a user name and a password is valid."),
     row("CLOCK_LEEWAY_S", Integer { default: 60, min: 0, max: MAX_LEEWAY_S },
-        "How many seconds the clocks of issuers may differ, when `exp`, `nbf` and `iat` of a JWT \
-         are checked."),
+        "Seconds by which the clocks of issuers may differ. It applies to `exp`, `nbf` and `iat` \
+         of a JWT."),
     row("STALENESS_S", Integer { default: 10, min: 2, max: 300 },
-        "How many seconds after a change made elsewhere an answer may still rely on what was before: \
-         a revocation, a disabled user or app, a grant. With more, seldom visited places answer faster, \
-         and D1 is asked less often. At most `STALE_IF_ERROR_S`, where that is not 0."),
+        "Seconds until a change made elsewhere must take effect, for example a revocation, a \
+         disabled user or app, or a grant. A greater value makes answers faster where there is \
+         little traffic, and asks D1 less often. At most `STALE_IF_ERROR_S`, unless that is 0."),
     row("STALE_IF_ERROR_S", Integer { default: 900, min: 0, max: 86_400 },
-        "How many seconds old the copy in KV may be for verification to go on while D1 does not \
-         answer. 0 switches that off."),
+        "The greatest age, in seconds, of the copy in KV from which verification goes on while D1 \
+         does not answer. 0 switches that off."),
     row("MASK_SECRETS", Boolean,
-        "When true, lists show `************` instead of the secrets of token apps. By contract \
-         administrators see them in clear."),
+        "If true, lists show `************` instead of the secrets of token apps. By contract, \
+         administrators see them in clear text otherwise."),
     row("MIN_SECRET_BYTES", Integer { default: 1, min: 1, max: 1024 },
-        "The shortest shared secret, in bytes, that a token app may have. RFC 7518, 3.2, asks for \
-         32, 48 and 64 with HS256, HS384 and HS512."),
+        "The shortest shared secret, in bytes, that a token app may have. RFC 7518, section 3.2, \
+         requires 32, 48 and 64 for HS256, HS384 and HS512."),
     row("DIRECTORY", Word(&["open", "strict"]),
         "With `open`, services, departments, groups, users, organizations and applications may be \
-         named without being registered: they are references into your own systems. With `strict` \
-         they must be registered first, else the answer is \"not found\"."),
+         named without being registered, because their ids come from your own systems. With \
+         `strict` they must be registered first. Otherwise the answer is \"not found\"."),
     row("DIALECTS", Words(&["app_portal", "apim_token_service", "datafor_modeler", "imanager",
         "imanager_nodes", "services"]),
-        "The documented dialects that are served. The paths of the others are the application's \
-         behind the gateway, and 404 without one; an empty list serves none."),
+        "The documented dialects that are served. The paths of the other dialects go to the \
+         application behind the gateway, or answer 404 if there is none. An empty list serves no \
+         dialect."),
     row("CORS_ORIGINS", List,
-        "The origins whose pages may call, like `https://app.example.com`."),
+        "The origins whose pages may call Postern, for example `https://app.example.com`."),
     row("TRUSTED_PROXIES", List,
-        "The networks of the proxies or the other CDN in front of this deployment, like \
-         `203.0.113.0/24`. When one of them calls, the client's address is read from \
-         `CLIENT_ADDRESS_HEADER`. Nobody else is believed."),
+        "The networks of the proxies or the other CDN in front of this deployment, for example \
+         `203.0.113.0/24`. If one of them calls, the client's address is read from \
+         `CLIENT_ADDRESS_HEADER`. The header is ignored for all other callers."),
     row("CLIENT_ADDRESS_HEADER", Text("X-Forwarded-For"),
-        "The header in which `TRUSTED_PROXIES` tell the client's address. In a list, the last \
-         address that is no trusted proxy's counts."),
+        "The header in which `TRUSTED_PROXIES` send the client's address. In a list, the client's \
+         address is the last one that is not a trusted proxy."),
     row("VERDICT_MAX_AGE_S", Integer { default: 0, min: 0, max: 3600 },
-        "How many seconds a proxy or a cache may keep an answer 200 of `/v1/verify`, `/v1/check` and \
-         `/v1/forward-auth`. Who keeps one sees a revocation, or the end of a grant, that much later."),
+        "Seconds for which a proxy or a cache may keep a 200 answer of `/v1/verify`, `/v1/check` \
+         and `/v1/forward-auth`. A revocation or the end of a grant then takes effect that much \
+         later."),
     row("AUDIT_RETENTION_DAYS", Integer { default: 400, min: 1, max: 36_500 },
-        "How many days the audit trail is kept. The scheduled event deletes what is older."),
+        "Days for which the audit trail is kept. The scheduled event deletes older entries."),
     row("SCIM_ADOPT", Boolean,
-        "When true, provisioning by SCIM takes over users and groups that it did not make, at its first \
-         write to them. They keep their ids and grants. Whoever runs the identity provider then controls \
-         local accounts; administrators are never taken over."),
+        "If true, provisioning by SCIM takes over users and groups that it did not make, when it \
+         first writes to them. They keep their ids and grants. Whoever runs the identity provider \
+         then controls local accounts. Administrators are never taken over."),
     row("LOGIN_URL", Url,
-        "Where the gateway sends somebody with a browser who is not signed in, with `return_to` in the \
-         query: the URL of a page, or `password` for Postern's own page at `/v1/sign-in`. Without it \
-         they see what to do."),
+        "Where the gateway sends a browser whose user is not signed in: the URL of a page, which \
+         gets `return_to` in its query, or `password` for Postern's own page at `/v1/sign-in`. If \
+         it is not set, a page says what to do."),
     row("LOGOUT_URL", Url,
-        "Where `/v1/sign-out` sends a browser. Without it the page says that the session has ended."),
+        "Where `/v1/sign-out` sends a browser. If it is not set, a page says that the session has \
+         ended."),
     row("PUBLIC_ORIGIN", Url,
-        "The origin at which browsers reach Postern, like `https://app.example.com`, where a proxy in \
-         front changes it."),
+        "The origin at which browsers reach Postern, for example `https://app.example.com`. Set \
+         it if a proxy in front changes the origin."),
     row("SESSION_SAMESITE", Word(&["lax", "none"]),
-        "With `none` the gateway's session also counts in frames of other sites, for applications \
-         that are shown there. It needs https."),
+        "With `none` the gateway's session is also valid in frames of other sites, for \
+         applications that are shown there. It needs https."),
     row("ADMIN_HOST", Host,
-        "The host of the console, like `admin.example.com`: people sign in to manage there, and nothing \
-         goes to an application. It is needed everywhere but on `localhost` and `workers.dev`, and \
-         with an application there too, so that no page of an application acts for an \
-         administrator. It must be a host that never served an application."),
+        "The host of the console, for example `admin.example.com`. People sign in there to manage \
+         Postern, and no request to it goes to an application. It is required, except on \
+         `localhost` and `workers.dev` without an application, so that no page of an application \
+         can act as an administrator. The host must never have served an application."),
     row("TOKEN_HEADERS", List,
-        "Headers that carry the token of a request to the gateway, to `/v1/verify`, `/v1/check` and \
-         `/v1/forward-auth`, like `Cf-Access-Jwt-Assertion`. Where one is there, it counts, and \
-         `Authorization` is the application's."),
+        "Headers that carry the token of a request to the gateway, to `/v1/verify`, `/v1/check` \
+         and `/v1/forward-auth`, for example `Cf-Access-Jwt-Assertion`. If a request has one, its \
+         token is used, and `Authorization` is left to the application."),
     row("TOKEN_COOKIES", List,
-        "Cookies that carry the token of such a request, like `CF_Authorization`. They count after \
-         everything else."),
+        "Cookies that carry the token of such a request, for example `CF_Authorization`. They are \
+         used only if the request has no other credential."),
     row("ORIGIN_URL", Url,
-        "The application behind the gateway, like `https://app.internal.example.com`; with a path, \
-         every path goes below it. Without it there is no gateway, and unknown paths are 404."),
+        "The application behind the gateway, for example `https://app.internal.example.com`. If \
+         the URL has a path, all requests go below it. If it is not set, the gateway is off and \
+         unknown paths answer 404."),
     row("ORIGINS", Json,
-        "Several applications behind the gateway, like `[{ host = \"maps.example.com\", url = \
-         \"https://maps.internal.example.com\" }, { path = \"/reports\", url = \"http://10.0.0.5:8080\", \
-         timeoutS = 300 }]`. Each takes the requests of its `host` and below its `path`, or all; the \
-         path is passed on whole. Those with a host are tried first, then the longest path, and \
-         `ORIGIN_URL` takes the rest. `timeoutS` stands for `ORIGIN_TIMEOUT_S`."),
+        "Several applications behind the gateway, for example `[{ host = \"maps.example.com\", \
+         url = \"https://maps.internal.example.com\" }, { path = \"/reports\", url = \
+         \"http://10.0.0.5:8080\", timeoutS = 300 }]`. Each one gets the requests to its `host` \
+         and below its `path`, or all requests without them. The whole path is passed on. \
+         Applications with a host are tried first, then those with the longest path. `ORIGIN_URL` \
+         gets the rest. `timeoutS` replaces `ORIGIN_TIMEOUT_S`."),
     row("ORIGIN_PUBLIC", List,
-        "The beginnings of paths that pass through the gateway without a token, like `/static`."),
+        "Path prefixes that pass through the gateway without a token, for example `/static`."),
     row("ORIGIN_RULES", Json,
-        "What is wanted of whom, like `[{ path = \"/reports\", methods = [\"GET\"], service = 7, \
-         permission = \"VIEW\" }]`. A rule is about a `path` and all that is below it, for some \
-         `methods` and one `host`, or for all. Everything that it names must hold: `service` with \
-         `permission`, one of the `groups` (ids), one of the `roles` (or types of users), all of the \
-         `scopes`, one of the `apps`, the `audience`, and one of the objects in `any`. `public` asks \
-         nobody, `deny` refuses those for whom the rest holds, and `report` only logs what would \
-         have been refused. docs/gateway.md tells which rules decide."),
+        "The rules that callers must pass, for example `[{ path = \"/reports\", methods = \
+         [\"GET\"], service = 7, permission = \"VIEW\" }]`. A rule applies to a `path` and \
+         everything below it, for all methods and hosts or only for some `methods` and one \
+         `host`. The caller must have everything that the rule names: `permission` on `service`, \
+         one of the `groups` (ids), one of the `roles` (or user types), all of the `scopes`, one \
+         of the `apps`, the `audience`, and one of the objects in `any`. A rule with `public` \
+         lets everybody pass, `deny` refuses callers who have everything that the rule names, and \
+         `report` only logs what it would have refused. docs/gateway.md says which rules decide."),
     row("ORIGIN_ASSERTION_KEY", Secret { required: false },
-        "Signs who calls, in the header `X-Postern-Assertion` to the origin. A private JWK on P-256 \
-         signs with ES256, and its public half is at `/.well-known/jwks.json`; any other text of at \
-         least 32 bytes is a secret for HS256, which the origin must have too."),
+        "Signs the assertion of the caller's identity that the origin gets in the header \
+         `X-Postern-Assertion`. A private JWK on P-256 signs with ES256, and its public half is \
+         at `/.well-known/jwks.json`. Any other text of at least 32 bytes is a secret for HS256, \
+         which the origin must have, too."),
     row("ORIGIN_ASSERTION_KEY_PREVIOUS", Secret { required: false },
-        "The old key while `ORIGIN_ASSERTION_KEY` is being replaced. The public half of a JWK is \
-         still published; it signs nothing."),
+        "The old key while `ORIGIN_ASSERTION_KEY` is being replaced. It signs nothing. If it is a \
+         JWK, its public half is still published."),
     row("ORIGIN_TIMEOUT_S", Integer { default: 60, min: 1, max: 600 },
-        "How many seconds the origin may take nothing of the body and not begin its answer, before \
-         the gateway answers 504."),
+        "Seconds without progress (no request bytes read, no response begun) before the gateway \
+         answers 504."),
     row("ORIGIN_NODES", Boolean,
-        "When true, orders of GIS servers are verified and passed to the origin instead of being \
-         written down here."),
+        "If true, orders of GIS servers are verified and forwarded to the origin instead of being \
+         stored here."),
 ];
 
-/// Whatever begins like this is Postern's. They are long enough to leave names like `TOKEN_X` to
-/// others.
+/// A binding that begins like this is meant for Postern. The prefixes are long enough to leave
+/// names like `TOKEN_X` to others.
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
-    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIALECT", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
-    "ORIGIN_", "PUBLIC_ORIGIN", "SCIM_", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX", "VERDICT_",
+    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIALECT", "DIRECTORY",
+    "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET", "ORIGIN_", "PUBLIC_ORIGIN",
+    "SCIM_", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL",
+    "TRUSTED_PROX", "VERDICT_",
 ];
 
-/// The row of a variable.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
-/// A problem for each binding that looks like a variable of the table and is none: a variable that
-/// is ignored because of its spelling may leave open what it was to close.
+/// A problem for each binding that looks like a misspelled variable. Ignoring such a variable could
+/// leave open what it should close.
 #[must_use]
 pub fn misspelled(bindings: &Bindings) -> Vec<String> {
     let problem = |name: &String| {
@@ -211,12 +210,13 @@ pub fn misspelled(bindings: &Bindings) -> Vec<String> {
     bindings.keys().filter_map(problem).collect()
 }
 
-/// The variable that is meant by a name that is none. `None` where it is one, or somebody else's.
+/// The variable that a misspelled name was meant to be. `None` if the name is right, or if it
+/// belongs to something else.
 fn meant_by(name: &str) -> Option<&'static Variable> {
     if find(name).is_some() {
         return None;
     }
-    // No variable is longer, and a name may be long.
+    // No variable is longer, but a name may be.
     let capitals: String = name.chars().take(64).collect::<String>().to_ascii_uppercase();
     let swapped =
         VARIABLES.iter().find(|variable| sorted_words(variable.name) == sorted_words(&capitals));
@@ -225,13 +225,14 @@ fn meant_by(name: &str) -> Option<&'static Variable> {
     }
     let edits = |variable: &&Variable| spelling::distance(&capitals, variable.name);
     let nearest = VARIABLES.iter().min_by_key(edits)?;
-    // Two letters make one short word of another: one edit in four letters, and two at most.
+    // In a short word two edits can make another word. One edit is allowed per four letters, and
+    // two at most.
     let is_near = edits(&nearest) <= (nearest.name.len() / 4).min(2);
     let begins_alike = PREFIXES.iter().any(|prefix| capitals.starts_with(prefix));
     (is_near || begins_alike).then_some(nearest)
 }
 
-/// The words of a name, in whatever order they stand there.
+/// The words of a name in sorted order, so that names with swapped words are equal.
 fn sorted_words(name: &str) -> Vec<&str> {
     let mut words: Vec<_> = name.split('_').collect();
     words.sort_unstable();

@@ -1,8 +1,8 @@
-//! Keys for machines: what one looks like, what it may, and for whom it speaks.
+//! Machine keys: their form, their rights, and the user for whom a key acts.
 //!
-//! A key is `pst_`, 43 base62 characters of 256 random bits, and 6 of a CRC-32 over these 43. The
-//! checksum is no secret. It lets secret scanners know a key, and lets Postern refuse a mistyped
-//! one without asking the database.
+//! A key is `pst_`, then 43 base62 characters (256 random bits), then 6 characters of a CRC-32 over
+//! those 43. The checksum is not secret. It lets secret scanners recognize a key, and lets Postern
+//! refuse a mistyped key without asking the database.
 
 use serde_json::{Value, json};
 
@@ -12,91 +12,86 @@ use crate::domain::spelling;
 use crate::domain::text;
 use crate::domain::time::{Day, Millis};
 
-/// What every key begins with.
 pub const START: &str = "pst_";
-/// How many characters of a key are random: 62^43 is a little more than 2^256.
+/// Random characters of a key: 62^43 is a little more than 2^256.
 const RANDOM: usize = 43;
-/// How many characters of a key are its checksum: 62^6 is more than 2^32.
+/// Checksum characters of a key: 62^6 is more than 2^32.
 const CHECKSUM: usize = 6;
-/// How many characters a key has.
 const LENGTH: usize = START.len() + RANDOM + CHECKSUM;
-/// How many characters of a key are shown in lists. Those after `pst_` tell 36 of its 256 bits.
+/// Characters of a key that lists show. The 6 after `pst_` reveal 36 of its 256 bits.
 const SHOWN: usize = START.len() + 6;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A key's name: 1 to 64 letters, digits, spaces, `-`, `_`, `.`. No two keys of one user have the
-/// same, and no two that speak for no user.
+/// A key's name: 1 to 64 letters, digits, spaces, `-`, `_`, `.`. It is unique among the keys of one
+/// user, and among the keys without a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName(String);
 
-/// What a key may.
+/// A right that a key can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum May {
-    /// Ask about everybody, and change nothing.
+    /// Read any decision, and change nothing.
     Decisions,
-    /// Bring users, groups and grants in and out.
+    /// Import and export users, groups and grants.
     Provisioning,
-    /// Everything that an administrator may; it includes the other two.
+    /// Everything that an administrator may do. It includes the other two.
     Administration,
 }
 
-/// What a key may, all in all.
+/// A non-empty set of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights(i64);
 
 /// A key, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineKey {
-    /// Never given twice.
+    /// Never reused.
     pub id: i64,
-    /// Its name for people, for Basic and for the audit trail.
+    /// Identifies the key for people, as the user name of HTTP Basic, and in the audit trail.
     pub name: KeyName,
-    /// What it may.
     pub may: Rights,
-    /// The user for whom it speaks, and who limits it: it may no more than they may.
+    /// The user for whom the key acts. The key may do no more than this user.
     pub user_id: Option<UserId>,
-    /// The user who made it, or who made the key that made it.
+    /// The user who made the key, or who made its parent key.
     pub created_by: UserId,
-    /// The session that it ends with.
+    /// The session with which the key ends.
     pub session_id: Option<i64>,
-    /// The key that it ends with.
+    /// The key with which this key ends.
     pub parent_id: Option<i64>,
-    /// The digest by which the token app's token is revoked that made it, or that made the key that
-    /// made it.
+    /// The digest under which the app's token can be revoked that made this key or its parent key.
+    /// The key ends when that token is revoked.
     pub token: Option<HashedToken>,
-    /// The same of the `jti` of that token.
+    /// The digest of that token's `jti`, for the same purpose.
     pub jti: Option<HashedToken>,
-    /// The app of that token. The key ends when the app is changed or deleted, since the token may.
+    /// The token app of that token. The key ends when the app is changed or deleted, because the
+    /// token may end then, too.
     pub app: Option<String>,
-    /// When it was made.
     pub created_at: Millis,
-    /// When it is over; `None` for one that does not expire.
+    /// `None` if the key does not expire.
     pub expires_at: Option<Millis>,
 }
 
-/// What lists show of a secret.
+/// The part of a secret that lists show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySecret {
     /// The first characters of the key.
     pub prefix: String,
-    /// When it was made.
     pub created_at: Millis,
-    /// The last day on which it was shown, if any.
+    /// The last day on which the secret was used.
     pub last_used_on: Option<Day>,
 }
 
 impl KeyName {
-    /// The longest, in characters.
+    /// In characters.
     pub const MAX: usize = 64;
 
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         text::plain(text, Self::MAX, " -_.")?;
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -104,12 +99,10 @@ impl KeyName {
 }
 
 impl May {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Decisions, Self::Provisioning, Self::Administration];
-    /// Their words, in the same order.
+    /// The words, in the order of [`Self::ALL`].
     pub const NAMES: [&'static str; 3] = ["decisions", "provisioning", "administration"];
 
-    /// The word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -119,7 +112,7 @@ impl May {
         }
     }
 
-    /// By its word; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|may| may.name() == text);
         found.ok_or_else(|| {
@@ -141,31 +134,30 @@ impl May {
 }
 
 impl Rights {
-    /// These; the same twice is once. None of them is no key's rights.
+    /// `None` for an empty list. Duplicates are ignored.
     #[must_use]
     pub fn of(list: impl IntoIterator<Item = May>) -> Option<Self> {
         Self::from_bits(list.into_iter().fold(0, |bits, may| bits | may.bit()))
     }
 
-    /// As stored.
+    /// `None` unless the bits are a non-empty set of known rights.
     #[must_use]
     pub fn from_bits(bits: i64) -> Option<Self> {
         (1..8).contains(&bits).then_some(Self(bits))
     }
 
-    /// As stored.
     #[must_use]
     pub fn bits(self) -> i64 {
         self.0
     }
 
-    /// Whether they open what demands `may`.
+    /// Whether these rights satisfy a demand for `may`. Administration satisfies every demand.
     #[must_use]
     pub fn include(self, may: May) -> bool {
         self.0 & (may.bit() | May::Administration.bit()) != 0
     }
 
-    /// The words for them, in a fixed order.
+    /// The words, in the order of [`May::ALL`].
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
         May::ALL.into_iter().filter(|may| self.0 & may.bit() != 0).map(May::name).collect()
@@ -173,9 +165,9 @@ impl Rights {
 }
 
 impl MachineKey {
-    /// The key as which a Worker asks to which Postern is bound. Nobody has made it, nobody can
-    /// show it, and it may `decisions`: whoever deploys to this account can do more than that
-    /// already.
+    /// The identity of a Worker that calls through a service binding. Nobody made this key and
+    /// nobody can present it. It has the right `decisions`, because whoever deploys to this account
+    /// can do more than that already.
     #[must_use]
     pub fn of_binding() -> Self {
         Self {
@@ -194,7 +186,7 @@ impl MachineKey {
         }
     }
 
-    /// What the audit trail says of it. Its secrets are not in it.
+    /// The audit trail's view of the key, without secrets.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         json!({
@@ -205,14 +197,12 @@ impl MachineKey {
         })
     }
 
-    /// Whether it is over at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 }
 
-/// A new key of 256 random bits.
 #[must_use]
 pub fn generate(random: [u8; 32]) -> PlainToken {
     let random = base62::<RANDOM>(&random);
@@ -220,20 +210,20 @@ pub fn generate(random: [u8; 32]) -> PlainToken {
     PlainToken::new(format!("{START}{random}{checksum}"))
 }
 
-/// Whether a text is meant as a key, be it right or not.
+/// Whether the text begins like a key, valid or not.
 #[must_use]
 pub fn looks_like_one(text: &str) -> bool {
     text.starts_with(START)
 }
 
-/// Whether a text has the length and the characters of a key, whatever its checksum.
+/// Whether the text has the length and the characters of a key. The checksum is not checked.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
     let is_plain = || text.bytes().skip(START.len()).all(|byte| byte.is_ascii_alphanumeric());
     text.len() == LENGTH && looks_like_one(text) && is_plain()
 }
 
-/// Whether a text has the form of a key, and the right checksum.
+/// Whether the text has the form of a key and the right checksum.
 #[must_use]
 pub fn is_well_formed(text: &str) -> bool {
     if !has_form(text) {
@@ -247,19 +237,18 @@ pub fn is_well_formed(text: &str) -> bool {
     base62::<CHECKSUM>(&crc32(random.as_bytes()).to_be_bytes()) == checksum
 }
 
-/// The part of a key that lists show.
 #[must_use]
 pub fn prefix(key: &PlainToken) -> String {
     shown(key.expose())
 }
 
-/// As much of a text as lists show of a key.
+/// Cuts any text to the length that lists show of a key.
 #[must_use]
 pub fn shown(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// A big-endian number in `N` base62 digits, with leading zeros. What does not fit is left out.
+/// A big-endian number in `N` base62 digits, with leading zeros. Higher digits are cut off.
 fn base62<const N: usize>(number: &[u8]) -> String {
     let mut number = number.to_vec();
     let mut digits = [b'0'; N];
@@ -275,7 +264,7 @@ fn base62<const N: usize>(number: &[u8]) -> String {
     digits.iter().copied().map(char::from).collect()
 }
 
-/// CRC-32 as in zlib and PNG (ISO 3309), bit by bit: a key has 43 bytes.
+/// CRC-32 as in zlib and PNG (ISO 3309), bit by bit. That is fast enough for the 43 bytes of a key.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -379,14 +368,21 @@ mod tests {
         }
 
         #[test]
-        fn one_wrong_character_is_noticed(random in any::<[u8; 32]>(), at in 0_usize..53, other in "[0-9A-Za-z_ é]") {
+        fn one_wrong_character_is_noticed(
+            random in any::<[u8; 32]>(),
+            at in 0_usize..53,
+            other in "[0-9A-Za-z_ é]",
+        ) {
             let key = generate(random).expose().to_owned();
             let wrong = format!("{}{other}{}", &key[..at], &key[at + 1..]);
             prop_assert_eq!(is_well_formed(&wrong), wrong == key, "{}", wrong);
         }
 
         #[test]
-        fn a_key_that_is_cut_or_has_two_characters_swapped_is_noticed(random in any::<[u8; 32]>(), at in 4_usize..52) {
+        fn a_key_that_is_cut_or_has_two_characters_swapped_is_noticed(
+            random in any::<[u8; 32]>(),
+            at in 4_usize..52,
+        ) {
             let key = generate(random).expose().to_owned();
             prop_assert!(!is_well_formed(&key[..at]));
             let mut swapped = key.clone().into_bytes();

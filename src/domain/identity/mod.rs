@@ -1,4 +1,5 @@
-//! Users, their passwords, what provisioning keeps of them, and the sessions that they sign in to.
+//! Users, their passwords, their machine keys, what an identity provider keeps of them here, and
+//! sign-in sessions.
 
 pub mod machine_key;
 pub mod opaque_token;

@@ -1,4 +1,4 @@
-//! Opaque tokens: random values that mean nothing by themselves, and the session they stand for.
+//! Sessions and their opaque tokens, which are random values without a meaning of their own.
 
 use uuid::Builder;
 
@@ -6,46 +6,43 @@ use crate::domain::identity::user::UserId;
 use crate::domain::secret::PlainToken;
 use crate::domain::time::Millis;
 
-/// One sign-in: a token and a cookie with one lifetime.
+/// A sign-in session. Its token and its cookie have the same lifetime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id, which may be shown.
+    /// Not secret.
     pub id: i64,
-    /// Whose it is.
     pub user_id: UserId,
-    /// Where it was issued to.
+    /// The client address to which the session was issued.
     pub address: Option<String>,
-    /// When it was issued.
     pub created_at: Millis,
-    /// When it ends.
     pub expires_at: Millis,
 }
 
-/// A version 4 UUID (RFC 9562, 5.4) of 16 random bytes: 122 bits that nobody guesses.
+/// A version 4 UUID (RFC 9562, section 5.4) of 16 random bytes. It has 122 random bits.
 #[must_use]
 pub fn token(random: [u8; 16]) -> PlainToken {
     PlainToken::new(Builder::from_random_bytes(random).into_uuid().hyphenated().to_string())
 }
 
-/// Whether a text has the form of our tokens. Nobody else is asked about one that has.
+/// Whether the text has the form of Postern's own tokens. Postern asks no issuer about such a text.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     uuid::Uuid::try_parse(text)
         .is_ok_and(|uuid| uuid.get_version_num() == 4 && uuid.hyphenated().to_string() == text)
 }
 
-/// With this ends our `JSESSIONID`. Tomcat names a node in this way, so that the value is one for
-/// every client.
+/// The suffix of Postern's `JSESSIONID`. Tomcat names a cluster node in the same way, so clients
+/// accept the whole value.
 const ROUTE: &str = ".postern";
 
-/// 32 upper-case hex digits of 16 random bytes, which is what the product's `JSESSIONID` looks
-/// like, and `.postern`.
+/// `.postern` after 32 upper-case hex digits of 16 random bytes, the form of the product's own
+/// `JSESSIONID`.
 #[must_use]
 pub fn cookie(random: [u8; 16]) -> PlainToken {
     PlainToken::new(format!("{}{ROUTE}", crate::domain::secret::hex(&random).to_uppercase()))
 }
 
-/// Whether a `JSESSIONID` has the form of ours. Applications set cookies of that name, too.
+/// Whether a `JSESSIONID` has the form of Postern's. Applications set cookies of that name, too.
 #[must_use]
 pub fn is_cookie(value: &str) -> bool {
     let digits = value.strip_suffix(ROUTE).unwrap_or_default();

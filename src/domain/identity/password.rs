@@ -1,4 +1,5 @@
-//! Passwords: Argon2id, as PHC strings, so that the parameters can be raised without a migration.
+//! Password hashes: Argon2id as PHC strings. Each string has its parameters, so they can be raised
+//! without a migration.
 
 use argon2id::{Argon2id, Cost};
 use password_hash::{Output, PasswordHash as Phc, Salt, SaltString};
@@ -6,31 +7,30 @@ use password_hash::{Output, PasswordHash as Phc, Salt, SaltString};
 use crate::domain::secret::Secret;
 use crate::error::Fault;
 
-/// The shortest password that can be set.
+/// For passwords that are set through Postern.
 pub const MIN_CHARACTERS: usize = 8;
-/// The longest password that is looked at.
+/// Longer passwords are refused before they are hashed.
 pub const MAX_BYTES: usize = 1024;
 
-/// 19 MiB, two passes, one lane: OWASP's first choice.
+/// 19 MiB, two passes, one lane: the minimum that OWASP's Password Storage Cheat Sheet recommends.
 const COST: Cost = Cost { memory_kib: 19 * 1024, passes: 2 };
 const TAG_BYTES: usize = 32;
 
-/// The hash of a password that nobody has, of the same cost: so that an unknown user takes the time
-/// of a wrong password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHkuLg$bm9ib2R5LW5vYm9keS1ub2JvZHktbm9ib2R5LW5vYm8";
+/// A hash of no password, with the same cost. An unknown user name is compared with it, so that it
+/// takes as long as a wrong password.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1\
+                      $cG9zdGVybi1ub2JvZHkuLg$bm9ib2R5LW5vYm9keS1ub2JvZHktbm9ib2R5LW5vYm8";
 
 /// An Argon2id PHC string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// What was stored.
     #[must_use]
     pub fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// What to store.
     #[must_use]
     pub fn as_stored(&self) -> &str {
         &self.0
@@ -43,13 +43,13 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// A password that is to be hashed under this salt: what [`stored`] then makes a stored hash of.
+/// Begins to hash a password that is to be set. Give the resulting tag to [`stored`].
 #[must_use]
 pub fn begin(password: &Secret, salt: &[u8; 16]) -> Argon2id {
     Argon2id::begin(COST, TAG_BYTES, password.expose(), salt)
 }
 
-/// The hash whose computation [`begin`] began under this salt.
+/// Makes a stored hash from the salt and the tag of [`begin`].
 pub fn stored(salt: &[u8; 16], tag: &[u8]) -> Result<PasswordHash, Fault> {
     let fault = |error: &dyn std::fmt::Display| {
         Fault::new(format!("a password could not be hashed: {error}"))
@@ -60,7 +60,7 @@ pub fn stored(salt: &[u8; 16], tag: &[u8]) -> Result<PasswordHash, Fault> {
     Ok(PasswordHash(format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${tag}")))
 }
 
-/// What a password is compared with.
+/// A stored hash, parsed for comparison with a password.
 pub struct Comparison {
     cost: Cost,
     salt: Vec<u8>,
@@ -69,9 +69,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Reads a stored hash. `None` is that of no such user, or of one without a password: it costs
-    /// as much, and no password is right. There is no comparison where what is stored is not of the
-    /// shape that [`stored`] makes, and no password is right then either.
+    /// `stored` is `None` if there is no such user or the user has no password. The comparison then
+    /// costs as much and always fails.
+    ///
+    /// The result is `None` if the stored text does not have the form that [`stored`] makes. The
+    /// caller must then treat every password as wrong.
     #[must_use]
     pub fn with(stored: Option<&PasswordHash>) -> Option<Self> {
         let phc = Phc::new(stored.map_or(NOBODY, PasswordHash::as_stored)).ok()?;
@@ -86,20 +88,20 @@ impl Comparison {
         Some(Self { cost, salt, wanted, is_somebodys: stored.is_some() })
     }
 
-    /// Begins to hash the password as the stored one was.
+    /// Begins to hash the password with the salt and cost of the stored hash.
     #[must_use]
     pub fn begin(&self, password: &Secret) -> Argon2id {
         Argon2id::begin(self.cost, self.wanted.len(), password.expose(), &self.salt)
     }
 
-    /// Whether the password with this tag is the one that was hashed, compared in constant time.
+    /// Compares the tag with the stored one in constant time.
     #[must_use]
     pub fn is_right(&self, tag: &[u8]) -> bool {
         Output::new(tag).is_ok_and(|tag| tag == self.wanted) && self.is_somebodys
     }
 }
 
-/// The rule for a password that is to be set, as the phrase that follows the field's name.
+/// The rule for a password that is to be set. The error is a phrase to put after the field's name.
 pub fn rule(password: &str) -> Result<(), String> {
     if password.chars().count() < MIN_CHARACTERS {
         return Err(format!("must have at least {MIN_CHARACTERS} characters"));
@@ -107,7 +109,7 @@ pub fn rule(password: &str) -> Result<(), String> {
     length_rule(password)
 }
 
-/// The rule for passwords that others chose: not empty, not endless.
+/// The rule for a password that another system chose: 1 to [`MAX_BYTES`] bytes.
 pub fn length_rule(password: &str) -> Result<(), String> {
     if password.is_empty() || password.len() > MAX_BYTES {
         return Err(format!("must have 1 to {MAX_BYTES} bytes"));

@@ -1,52 +1,52 @@
-//! How many sign-ins may fail before others are refused.
+//! Limits on failed sign-ins.
 //!
-//! A stranger must not guess passwords, and must not lock out a user whose name they know. So
-//! failures count for a user name and a network together. Where many networks fail with one name,
-//! only those go on from which its user has signed in before.
+//! A stranger must not guess passwords, and must not lock out a user whose name they know.
+//! Therefore failures are counted per pair of user name and network. If sign-ins with one name fail
+//! from many networks, only networks from which that user has signed in before may go on.
 
 use crate::domain::time::Millis;
 use crate::error::{Error, Limit, Result};
 
-/// For how long a failure counts.
+/// How long a failure is counted.
 pub const WINDOW: Millis = Millis::from_seconds(600);
-/// How many may fail with one user name from one network.
+/// Failures allowed with one user name from one network.
 pub const OF_PAIR: i64 = 10;
-/// How many may fail with one user name, from wherever.
+/// Failures allowed with one user name from all networks together.
 pub const OF_NAME: i64 = 100;
-/// How many may fail from one network, with whatever user names.
+/// Failures allowed from one network with all user names together.
 pub const OF_NETWORK: i64 = 100;
-/// For how long a network is one from which a user has signed in.
+/// How long a network stays known after its user's last sign-in from it.
 pub const KNOWN_FOR: Millis = Millis::from_seconds(30 * 24 * 60 * 60);
-/// How old the note of a sign-in from there may grow before it is written anew.
+/// The age at which the record of a sign-in from a network is written anew.
 pub const NOTED_AGAIN_AFTER: Millis = Millis::from_seconds(24 * 60 * 60);
-/// How many such networks are kept of a user: those of the latest sign-ins.
+/// Known networks kept per user: those of the latest sign-ins.
 pub const KEPT_NETWORKS: i64 = 20;
 
-/// Failures within the window, up to a limit.
+/// Failures within [`WINDOW`], counted up to the limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Count {
-    /// How many, at most as many as are allowed.
+    /// No larger than the limit.
     pub failures: i64,
-    /// When the oldest of them was.
+    /// The time of the oldest of these failures.
     pub oldest: Millis,
 }
 
-/// The failures that bear on a sign-in, and whether its user has signed in from there before.
+/// All that decides whether a sign-in may be tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Failures {
-    /// With its user name from its network.
+    /// Failures with this user name from this network.
     pub of_pair: Count,
-    /// With its user name.
+    /// Failures with this user name.
     pub of_name: Count,
-    /// From its network.
+    /// Failures from this network.
     pub of_network: Count,
-    /// When its user last signed in from its network; `None` where they have not within
-    /// [`KNOWN_FOR`].
+    /// When the user last signed in from this network. `None` if that was longer ago than
+    /// [`KNOWN_FOR`], or never.
     pub known_at: Option<Millis>,
 }
 
 impl Failures {
-    /// Refuses the sign-in if a limit is reached.
+    /// Fails with [`Error::TooMany`] if a limit is reached.
     pub fn check(&self, now: Millis) -> Result<()> {
         refuse_at(self.of_pair, OF_PAIR, Limit::Failures, now)?;
         if self.known_at.is_some() {
@@ -56,7 +56,7 @@ impl Failures {
         refuse_at(self.of_network, OF_NETWORK, Limit::AddressFailures, now)
     }
 
-    /// Whether a sign-in that was right is to be noted with its network.
+    /// Whether a successful sign-in must be recorded with its network.
     #[must_use]
     pub fn is_to_be_noted(&self, now: Millis) -> bool {
         self.known_at.is_none_or(|at| now - at >= NOTED_AGAIN_AFTER)

@@ -1,4 +1,4 @@
-//! Users: the one identity store behind every dialect.
+//! Users: one identity store for all dialects.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use crate::domain::text;
 use crate::domain::time::Millis;
 
-/// A user's id: an int64 that is never given twice.
+/// A user's id, an int64 that is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub i64);
 
@@ -15,80 +15,73 @@ pub struct UserId(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Username(String);
 
-/// How many bytes all roles of a user have at most where an origin is told them in a header. nginx
-/// reads 8 KiB for one header by default.
+/// Bytes that the roles of one user may have together where an origin receives them in a header.
+/// nginx reads 8 KiB for one header by default.
 pub const MAX_ROLES_BYTES: usize = 4096;
 
-/// What a user is, all in all. Further distinctions are roles.
+/// The kind of account. Finer distinctions are roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserType {
-    /// May look.
+    /// May read.
     Reader,
-    /// May make.
+    /// May create.
     Creator,
-    /// May everything.
+    /// Full access.
     Administrator,
 }
 
-/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Their id.
     pub id: UserId,
-    /// All that can be chosen about them.
     pub profile: Profile,
-    /// Their name for signing in.
+    /// The name for signing in.
     pub username: Username,
-    /// Whether they have a password at all.
     pub has_password: bool,
-    /// When the token was issued that name, email and roles were last taken from, in seconds; 0
-    /// where there was none.
+    /// When the token was issued from which name, email and roles were last copied, in seconds
+    /// since the epoch. 0 if no token was used.
     pub followed_at_s: i64,
-    /// The groups that tokens gave them at last: JSON of token apps, each with a list of ids.
+    /// The groups that the latest tokens gave the user: a JSON object from token apps to lists of
+    /// ids.
     pub synced_groups: Option<String>,
-    /// What was issued to them before this is over; a whole second.
+    /// Everything issued to the user before this time is invalid. A whole second.
     pub valid_from: Millis,
-    /// When their password was last set, where that was after its column was added.
+    /// When the password was last set. Not known for passwords older than this column.
     pub password_set_at: Millis,
-    /// When they were created.
     pub created_at: Millis,
-    /// When they were last changed.
     pub modified_at: Millis,
 }
 
-/// What can be chosen about a user, beside the user name and the password.
+/// The attributes of a user that can be changed, without the user name and the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// An address, not verified.
+    /// Not verified.
     pub email: Option<String>,
-    /// A number, not verified.
+    /// Not verified.
     pub phone: Option<String>,
-    /// What they are.
     pub user_type: UserType,
-    /// Further roles.
     pub roles: Vec<String>,
-    /// Disabled users may do nothing.
+    /// A disabled user may do nothing.
     pub enabled: bool,
-    /// The token app that they belong to: the one that created them, or that an administrator
-    /// named.
+    /// The token app that the user belongs to: the one that created the user, or the one that an
+    /// administrator named.
     pub token_app: Option<String>,
 }
 
 impl Username {
-    /// The longest, in characters.
+    /// In characters.
     pub const MAX: usize = 128;
 
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         text::printable(text, Self::MAX)?;
         Ok(Self(text.to_owned()))
     }
 
-    /// The same for the name of a user who is about to be created. It may not look like another
-    /// name, or like what the audit trail calls Postern itself. A name that breaks the rule is
-    /// refused, and never rewritten; users who have such a name keep it.
+    /// The stricter rule for a new user. The name must not look like another name, or like `[…]`,
+    /// which the audit trail uses for Postern itself. A name that breaks the rule is refused and
+    /// never rewritten. Existing users keep such names.
     pub fn new_name(text: &str) -> Result<Self, String> {
         let name = Self::parse(text)?;
         if text.starts_with('[') {
@@ -109,24 +102,25 @@ impl Username {
         Ok(name)
     }
 
-    /// The rule for who is to sign in with a password, which HTTP Basic sends behind the first
-    /// colon. The names of tokens may have colons.
+    /// The rule for a user who signs in with a password. HTTP Basic ends the user name at the first
+    /// colon, so the name must not have one. Names that come from tokens may.
     pub fn can_be_in_basic(&self) -> Result<(), String> {
         if self.0.contains(':') {
-            return Err("must not have a colon beside a password, since HTTP Basic ends the user name there".to_owned());
+            return Err("must not have a colon beside a password, since HTTP Basic ends the user \
+                        name there"
+                .to_owned());
         }
         Ok(())
     }
 
-    /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Control and format characters, as zero-width and direction marks are; line and paragraph
-/// separators; private-use and unassigned characters, which look different everywhere.
+/// Control and format characters (such as zero-width and direction marks), line and paragraph
+/// separators, and private-use and unassigned characters, which look different on each system.
 fn is_invisible(c: char) -> bool {
     matches!(
         get_general_category(c),
@@ -139,16 +133,16 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// ASCII letters and digits of another width.
+/// Full-width ASCII letters and digits.
 fn is_full_width(c: char) -> bool {
     matches!(c, '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}')
 }
 
 impl UserType {
-    /// All of them, the lowest first.
+    /// In ascending order of rights.
     pub const ALL: [Self; 3] = [Self::Reader, Self::Creator, Self::Administrator];
 
-    /// The name in every dialect.
+    /// The name that all dialects use.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -158,13 +152,13 @@ impl UserType {
         }
     }
 
-    /// By its name, which is case-sensitive.
+    /// Case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|user_type| user_type.name() == name)
     }
 
-    /// The highest type among role names; `SYS_Reader` where there is none.
+    /// The highest type among the role names, or `Reader` if no role is a type.
     #[must_use]
     pub fn among(roles: &[String]) -> Self {
         roles.iter().filter_map(|role| Self::from_name(role)).max().unwrap_or(Self::Reader)
@@ -172,13 +166,11 @@ impl UserType {
 }
 
 impl User {
-    /// Whether they may administer.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
         self.profile.user_type == UserType::Administrator
     }
 
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         let mut value = self.profile.for_audit();
@@ -193,7 +185,7 @@ impl Profile {
     /// The longest name, email or phone, in characters.
     pub const MAX_TEXT: usize = 256;
 
-    /// A user of that type who is enabled and has nothing else.
+    /// An enabled user of this type, without any other attribute.
     #[must_use]
     pub fn of_type(user_type: UserType) -> Self {
         Self {
@@ -207,7 +199,6 @@ impl Profile {
         }
     }
 
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         let mut value = json!({
@@ -280,7 +271,7 @@ mod tests {
         assert!(Username::new_name("a\u{0}b").is_err() && Username::new_name("").is_err());
     }
 
-    /// Characters of which one is enough for a name to be refused.
+    /// One of these characters is enough to refuse a name.
     fn forbidden() -> impl Strategy<Value = char> {
         let ranges = [
             // Format characters.
@@ -292,13 +283,13 @@ mod tests {
             ('\u{feff}', '\u{feff}'),
             // Control characters.
             ('\u{80}', '\u{9f}'),
-            // For private use, and unassigned for ever.
+            // Private-use characters and permanently unassigned ones.
             ('\u{e000}', '\u{f8ff}'),
             ('\u{f0000}', '\u{ffffd}'),
             ('\u{fdd0}', '\u{fdef}'),
             // Separators of lines and paragraphs.
             ('\u{2028}', '\u{2029}'),
-            // Full width.
+            // Full-width characters.
             ('\u{ff10}', '\u{ff19}'),
             ('\u{ff21}', '\u{ff3a}'),
             ('\u{ff41}', '\u{ff5a}'),
@@ -314,7 +305,8 @@ mod tests {
             c in forbidden(),
         ) {
             let name: String = letters.nfc().collect();
-            prop_assert!(Username::new_name(&name).is_ok(), "{:?}: {:?}", name, Username::new_name(&name));
+            let read = Username::new_name(&name);
+            prop_assert!(read.is_ok(), "{:?}: {:?}", name, read);
             let mut characters: Vec<char> = name.chars().collect();
             characters.insert(at.min(characters.len() - 1), c);
             let hidden: String = characters.into_iter().collect();
@@ -324,7 +316,9 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_taken_is_in_its_normal_form(text in r".{1,8}|[A-Za-z\x{300}-\x{36f}\x{1100}-\x{11ff}]{1,8}") {
+        fn whatever_is_taken_is_in_its_normal_form(
+            text in r".{1,8}|[A-Za-z\x{300}-\x{36f}\x{1100}-\x{11ff}]{1,8}",
+        ) {
             let is_normal = text.nfc().eq(text.chars());
             if let Ok(name) = Username::new_name(&text) {
                 prop_assert!(is_normal && name.as_str() == text, "{:?}", text);
@@ -333,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_type_among_roles_counts() {
+    fn the_highest_type_among_roles_is_used() {
         let roles = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             UserType::among(&roles(&["SYS_Reader", "SYS_Creator", "sales"])),

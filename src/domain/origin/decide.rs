@@ -1,44 +1,46 @@
-//! Whether a caller may pass, by what is known of them.
+//! Decides whether a caller may pass, from the facts about that caller.
 //!
-//! A need holds, does not hold, or cannot be known. Who cannot be judged is not let in: the error
-//! that says why is the answer.
+//! A need holds, does not hold, or cannot be judged because a fact is not available. If a need
+//! cannot be judged, the caller is refused, and the answer is the error that says why the fact is
+//! not available.
 
 use crate::domain::origin::rule::{Need, Rule};
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal};
 
-/// What is known, or why it is not.
+/// A fact, or the error that says why it is not available.
 pub type Answer<T> = Result<T, Error>;
 
-/// What is known of a caller. `None` is what was not looked up.
+/// The facts about a caller. `None` is a fact that was not looked up.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// Permissions that were asked about, and whether the caller has them.
+    /// Each permission that was looked up, and whether the caller has it.
     pub permissions: Vec<((i64, Permission), Answer<bool>)>,
-    /// The ids of the caller's groups: the stored ones, and those of the token.
+    /// The ids of the caller's groups: those in the database and those in the token.
     pub groups: Option<Answer<Vec<i64>>>,
-    /// The caller's roles.
     pub roles: &'a [String],
-    /// The type of the user, which counts as a role.
+    /// The rules treat the user's type as one more role.
     pub user_type: &'static str,
-    /// The token app of the caller's token; `None` for other credentials.
+    /// The token app of the caller's token. `None` for other credentials.
     pub app: Option<&'a str>,
-    /// What the caller's token says; `None` for other credentials.
+    /// The caller's token. `None` for other credentials.
     pub token: Option<&'a TokenSays>,
 }
 
-/// What a token says, as far as rules look at it.
+/// The claims of a token that rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSays {
-    /// `scope` and `scp`.
+    /// The claims `scope` and `scp` together.
     pub scopes: Answer<Vec<String>>,
-    /// `aud`.
+    /// The claim `aud`.
     pub audiences: Answer<Vec<String>>,
-    /// Whether the groups that count for this request are all groups of the token.
+    /// An error if the token has groups that could not be read, so that [`Facts::groups`] is
+    /// incomplete.
     pub groups: Answer<()>,
 }
 
-/// Lets the caller pass, or says which rule does not, and why. Rules with `deny` come first.
+/// Fails with the number of the rule that refuses the caller, and with the reason. Rules with
+/// `deny` are checked first.
 pub fn decide(rules: &[&Rule], facts: &Facts<'_>) -> Result<(), (usize, Error)> {
     for rule in rules.iter().filter(|rule| rule.deny) {
         if holds(&rule.needs, facts).map_err(|error| (rule.number, error))? {
@@ -54,8 +56,8 @@ pub fn decide(rules: &[&Rule], facts: &Facts<'_>) -> Result<(), (usize, Error)> 
     Ok(())
 }
 
-/// Why a rule would have refused the caller, or could not have judged them; `None` where it lets
-/// them pass.
+/// The reason why this rule alone would refuse the caller, or could not judge them. `None` if the
+/// caller would pass.
 #[must_use]
 pub fn would_refuse(rule: &Rule, facts: &Facts<'_>) -> Option<Error> {
     decide(&[rule], facts).err().map(|(_, error)| error)
@@ -76,7 +78,8 @@ fn require(rule: &Rule, facts: &Facts<'_>) -> Result<(), Error> {
     .into())
 }
 
-/// Whether all needs hold. One that does not hold decides, whatever the others are.
+/// Whether all needs hold. A single need that does not hold decides, even if others cannot be
+/// judged.
 pub fn holds(needs: &[Need], facts: &Facts<'_>) -> Answer<bool> {
     let mut unknown = None;
     for need in needs {
@@ -90,7 +93,6 @@ pub fn holds(needs: &[Need], facts: &Facts<'_>) -> Answer<bool> {
 }
 
 impl Need {
-    /// Whether the caller has what is needed.
     pub fn holds(&self, facts: &Facts<'_>) -> Answer<bool> {
         match self {
             Self::Permission(service_id, permission) => {
@@ -137,7 +139,7 @@ impl Need {
     }
 }
 
-/// One of the caller's groups is enough. That none is needs all of them.
+/// One matching group is enough for yes. For no, all groups of the caller must be known.
 fn in_groups(groups: &[i64], facts: &Facts<'_>) -> Answer<bool> {
     let known = facts
         .groups

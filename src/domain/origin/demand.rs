@@ -1,4 +1,4 @@
-//! Which rules decide about a request.
+//! Finds the rules that decide about a request.
 
 use crate::domain::method;
 use crate::domain::origin::prefix::{Prefix, readings};
@@ -6,28 +6,27 @@ use crate::domain::origin::rule::Rule;
 use crate::domain::origin::table::Rules;
 use crate::domain::path_readings;
 
-/// What a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Demand<'r> {
-    /// Nothing: it is public.
+    /// The path is public.
     Nothing,
-    /// Somebody for whom these rules hold, those with `deny` among them.
+    /// The caller must pass these rules. Rules with `deny` are among them.
     Rules(Vec<&'r Rule>),
-    /// Another method: the rules of the path have only these.
+    /// The path's rules do not list this method. The answer is 405 with these methods.
     Methods(Vec<String>),
 }
 
-/// What a request needs, and which rules only say what they would have refused.
+/// The demand on a request, and the rules that only report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched<'r> {
-    /// What it needs.
     pub demand: Demand<'r>,
-    /// The rules with `report` that are as specific as those that decide, or more.
+    /// The rules with `report` that are at least as specific as the deciding ones.
     pub reports: Vec<&'r Rule>,
 }
 
 impl Matched<'_> {
-    /// What two requests need together: where a proxy names two, either may be the client's.
+    /// Combines the demands of two requests. Some proxies name two paths or methods, and either may
+    /// be the client's.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let demand = match (self.demand, other.demand) {
@@ -41,7 +40,7 @@ impl Matched<'_> {
     }
 }
 
-/// What one reading of a path needs.
+/// The demand on one reading of a path.
 #[derive(Default)]
 struct OfReading<'r> {
     is_free: bool,
@@ -51,15 +50,15 @@ struct OfReading<'r> {
 }
 
 impl Rules {
-    /// What a request with this method to this path (as it was sent, without its query) of this
-    /// host (as `host_of` writes it) needs; the error is the phrase that follows "url".
+    /// The demand on a request. `path` is as it was sent, without its query. `host` is written as
+    /// `host_of` writes it. The error is a phrase to put after "url".
     pub fn demand(&self, method: &str, host: &str, path: &str) -> Result<Matched<'_>, String> {
         Ok(self.demand_of_all(method, host, &readings(path)?))
     }
 
-    /// The same where a proxy sends the path on as the client wrote it. A runtime that resolves dot
-    /// segments counts empty ones, so that `/static//../reports` stays below `/static`. Servers
-    /// that drop empty ones first read `/reports`.
+    /// Like [`Self::demand`], for a path that a proxy forwards as the client wrote it. A runtime
+    /// that resolves dot segments keeps empty segments, so for it `/static//../reports` stays below
+    /// `/static`. A server that drops empty segments first reads `/reports`.
     pub fn demand_as_written(
         &self,
         method: &str,
@@ -85,9 +84,9 @@ impl Rules {
         Matched { demand, reports }
     }
 
-    /// The longest prefix that begins a reading decides, if a rule of it puts those of shorter ones
-    /// out of force. Each longer one counts too, as one that begins the reading only if a suffix is
-    /// cut off.
+    /// The deciding prefix is the longest one that begins the reading and has a rule that replaces
+    /// the rules of shorter prefixes. The rules of longer prefixes apply in addition: such a prefix
+    /// has no rule that replaces others, or it matches only once a suffix is cut off.
     fn demand_of(&self, method: &str, host: &str, reading: &[u8]) -> OfReading<'_> {
         let taking: Vec<_> = self
             .rules
@@ -124,8 +123,8 @@ impl Rules {
 }
 
 impl<'r> OfReading<'r> {
-    /// Takes the rules of one prefix in, as far as they take the method. Answers whether they leave
-    /// the path free.
+    /// Adds the rules of one prefix that apply to the method. Returns whether they leave the path
+    /// public.
     fn take(&mut self, method: &str, group: &[&'r Rule]) -> bool {
         let of_method = || group.iter().copied().filter(|rule| rule.takes_method(method));
         self.reports.extend(of_method().filter(|rule| rule.report));
@@ -142,7 +141,7 @@ impl<'r> OfReading<'r> {
     }
 }
 
-/// The methods that some of the rules name, in the order in which people know them.
+/// The methods that the rules list, in the usual order.
 fn allowed<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<String> {
     let mut allow: Vec<_> = rules.flat_map(|rule| rule.methods.clone()).collect();
     allow.extend(allow.iter().any(|name| name == "GET").then(|| "HEAD".to_owned()));
@@ -154,8 +153,8 @@ fn allowed<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<String> {
     allow
 }
 
-/// The rules of each prefix, the longest prefix first. Of the rules of one prefix, those for the
-/// host are more specific than those for all hosts, and put them out of force.
+/// The rules grouped by prefix, the longest prefix first. Within one prefix, rules for the
+/// request's host replace the rules for all hosts.
 fn by_prefix<'r>(rules: &[&'r Rule]) -> Vec<Vec<&'r Rule>> {
     let mut groups: Vec<Vec<&Rule>> = Vec::new();
     for rule in rules {
@@ -176,13 +175,12 @@ fn by_prefix<'r>(rules: &[&'r Rule]) -> Vec<Vec<&'r Rule>> {
     groups
 }
 
-/// The length of the prefix of a group.
 fn length(group: &[&Rule]) -> usize {
     group.iter().map(|rule| rule.prefix.len()).max().unwrap_or_default()
 }
 
-/// Each rule once, in the order in which they are asked: those that ask for a permission by
-/// service.
+/// Each rule once, in the order in which the rules are checked: by the service of their permission,
+/// then by number.
 fn in_order<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<&'r Rule> {
     let mut rules: Vec<_> = rules.collect();
     rules.sort_by_cached_key(|rule| (rule.permissions().next(), rule.number));

@@ -1,10 +1,10 @@
-//! Names of hosts, as rules compare them.
+//! Host names, in the form in which rules compare them.
 
-/// The longest name of a host (RFC 1035, 2.3.4).
+/// The longest host name, in bytes (RFC 1035, section 2.3.4).
 const MAX: usize = 253;
 
-/// The host of an authority, without its port, as rules compare it: `App.Example.com.:8443` is
-/// `app.example.com`.
+/// The host of an authority in lower case, without port and final dot: `App.Example.com.:8443`
+/// becomes `app.example.com`.
 #[must_use]
 pub fn host_of(authority: &str) -> String {
     let authority = authority.rsplit('@').next().unwrap_or_default().trim();
@@ -15,7 +15,7 @@ pub fn host_of(authority: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Checks the `host` of a rule; the error is the phrase that follows the member's name.
+/// Checks the `host` of a rule. The error is a phrase to put after the member's name.
 pub fn parse(text: &str) -> Result<String, String> {
     let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -28,8 +28,8 @@ pub fn parse(text: &str) -> Result<String, String> {
     };
     if !fits || text.len() > MAX {
         return Err(format!(
-            "must be a host's name like app.example.com, without a scheme, port or pattern, and in ASCII \
-             (xn--…), not {text:?}"
+            "must be a host's name like app.example.com, without a scheme, port or pattern, \
+             and in ASCII (xn--…), not {text:?}"
         ));
     }
     Ok(host_of(text))

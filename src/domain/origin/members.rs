@@ -1,5 +1,5 @@
-//! Reading the members of the objects in `ORIGIN_RULES` and `ORIGINS`. An error is the phrase that
-//! follows "whose".
+//! Reads the members of the objects in `ORIGIN_RULES` and `ORIGINS`. Each error is a phrase to put
+//! after "whose".
 
 use serde_json::{Map, Value};
 

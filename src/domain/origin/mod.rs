@@ -1,13 +1,13 @@
-//! What is behind the gateway: which applications there are, what passes without a token, and what
-//! the rules want of a caller.
+//! The configuration of the gateway: the applications behind it, the paths that are public, and the
+//! rules that callers must pass.
 //!
-//! A path is compared with a prefix in every reading that an origin may have of it
-//! (`path_readings`). What frees (`ORIGIN_PUBLIC`, and rules with `public`) must begin each of
-//! them. What binds (the other rules) binds if it begins one, also where a segment has a suffix
-//! that some server cuts off: `/reports.json`.
+//! An origin may read a path in several ways, so a prefix is compared with every reading
+//! (`path_readings`). A public prefix (`ORIGIN_PUBLIC`, or a rule with `public`) must match every
+//! reading. Any other rule applies if it matches one reading, even if a segment has a suffix that
+//! some server cuts off, as in `/reports.json`.
 //!
-//! `demand` finds the rules that decide about a request; `decide` compares them with what is known
-//! of the caller. Neither does any I/O. The gateway, `/v1/forward-auth/rules` and
+//! `demand` finds the rules that decide about a request, and `decide` compares them with the facts
+//! about the caller. Neither does any I/O. The gateway, `/v1/forward-auth/rules` and
 //! `/v1/rules/test` all use these two.
 
 mod decide;

@@ -1,4 +1,4 @@
-//! `ORIGINS` and `ORIGIN_URL`: to which application a request goes.
+//! Chooses the application for a request, from `ORIGINS` and `ORIGIN_URL`.
 
 use serde_json::Value;
 
@@ -8,35 +8,34 @@ use crate::domain::origin::prefix::{Prefix, readings};
 
 const MEMBERS: [&str; 4] = ["host", "path", "url", "timeoutS"];
 
-/// The longest time that an application may take, in seconds.
+/// The greatest `timeoutS` of an application, in seconds.
 const MAX_TIMEOUT_S: i64 = 600;
 
-/// An application behind the gateway, and which requests are its.
+/// An application behind the gateway, with the host and prefix of its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The only host; `None` for all.
+    /// `None` for all hosts.
     pub host: Option<String>,
-    /// What the paths begin with.
     pub prefix: Prefix,
-    /// `https://host:port/path` without a slash at its end.
+    /// `https://host:port/path`, without a final slash.
     pub url: String,
-    /// For how many seconds it may show no sign of life before it answers; `None` for
+    /// Seconds without progress before the gateway gives up on the application. `None` for
     /// `ORIGIN_TIMEOUT_S`.
     pub timeout_s: Option<i64>,
 }
 
-/// All applications behind the gateway.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     list: Vec<Origin>,
-    /// `ORIGIN_TIMEOUT_S`.
+    /// `ORIGIN_TIMEOUT_S`, in seconds.
     timeout_s: i64,
-    /// `ORIGIN_NODES`: whether orders of GIS servers are passed on instead of written down.
+    /// `ORIGIN_NODES`: whether Postern forwards node orders of GIS servers to the origin instead of
+    /// storing them.
     pub takes_nodes: bool,
 }
 
 impl Origins {
-    /// `ORIGINS`, and `ORIGIN_URL` for all that they do not name.
+    /// Combines `ORIGINS` with `ORIGIN_URL`, which takes all requests that `ORIGINS` does not name.
     #[must_use]
     pub fn new(
         mut list: Vec<Origin>,
@@ -52,26 +51,27 @@ impl Origins {
             url,
             timeout_s: None,
         }));
-        // The first that takes a request decides: those of one host before those of all, and the
-        // longer paths before the shorter.
+        // The first match decides. Applications of one host come before those of all hosts, and
+        // longer paths before shorter ones.
         list.sort_by_key(|origin| (origin.host.is_none(), std::cmp::Reverse(origin.prefix.len())));
         Self { list, timeout_s, takes_nodes }
     }
 
-    /// Whether there is no gateway.
+    /// Whether the gateway is off.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// All of them, in the order in which they are tried.
+    /// The applications in the order in which they are tried.
     #[must_use]
     pub fn list(&self) -> &[Origin] {
         &self.list
     }
 
-    /// The application of a request to this authority and this path (as it was sent, without its
-    /// query); the error is the phrase that follows "url".
+    /// The application for a request. `path` is as it was sent, without its query. Fails if the
+    /// path has readings that belong to different applications. The error is a phrase to put after
+    /// "url".
     pub fn of(&self, authority: &str, path: &str) -> Result<Option<&Origin>, String> {
         if let [only @ Origin { host: None, .. }] = self.list.as_slice()
             && only.prefix.is_empty()
@@ -95,14 +95,14 @@ impl Origins {
         }
     }
 
-    /// For how many seconds an application may show no sign of life.
+    /// Seconds without progress before the gateway gives up on the application.
     #[must_use]
     pub fn timeout_s(&self, origin: &Origin) -> i64 {
         origin.timeout_s.unwrap_or(self.timeout_s)
     }
 }
 
-/// Reads the items of `ORIGINS`; the error is the phrase that follows its name.
+/// Reads the items of `ORIGINS`. The error is a phrase to put after that name.
 pub fn read_origins(items: &[Value]) -> Result<Vec<Origin>, String> {
     let mut origins: Vec<Origin> = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -140,10 +140,12 @@ fn read_origin(members: &Members) -> Result<Origin, String> {
     })
 }
 
-/// Checks `ORIGIN_URL`; the error is the phrase that follows its name.
+/// Checks `ORIGIN_URL`. The error is a phrase to put after that name.
 pub fn read_url(text: &str) -> Result<String, String> {
     let wrong = || {
-        "must be like https://app.example.com or http://10.0.0.5:8080/base, without user, query or fragment".to_owned()
+        "must be like https://app.example.com or http://10.0.0.5:8080/base, \
+         without user, query or fragment"
+            .to_owned()
     };
     let text = text.trim();
     let rest =

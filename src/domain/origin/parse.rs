@@ -1,4 +1,4 @@
-//! Reading `ORIGIN_RULES`.
+//! Reads `ORIGIN_RULES`.
 
 use serde_json::Value;
 
@@ -9,17 +9,17 @@ use crate::domain::origin::prefix::Prefix;
 use crate::domain::origin::rule::{Need, Rule};
 use crate::domain::permissions::permission::Permission;
 
-/// What says which requests a rule is about, and what it does.
+/// Members that select the requests of a rule and say what the rule does.
 const OF_RULE: [&str; 6] = ["host", "path", "methods", "public", "deny", "report"];
-/// What a rule wants of a caller.
+/// Members that the caller must satisfy.
 const OF_NEEDS: [&str; 8] =
     ["service", "permission", "groups", "roles", "scopes", "apps", "audience", "any"];
 
-/// What `methods` lists.
+/// The items of `methods`, as error messages describe them.
 const OF_METHODS: &str =
     "names of methods like GET or PROPFIND, but not CONNECT and TRACE, which never pass";
 
-/// Reads the items of `ORIGIN_RULES`; the error is the phrase that follows its name.
+/// Reads the items of `ORIGIN_RULES`. The error is a phrase to put after that name.
 pub fn read_rules(items: &[Value]) -> Result<Vec<Rule>, String> {
     let rule = |(index, item): (usize, &Value)| {
         let number = index + 1;
@@ -31,7 +31,7 @@ pub fn read_rules(items: &[Value]) -> Result<Vec<Rule>, String> {
 }
 
 fn read_rule(number: usize, members: &Members) -> Result<Rule, String> {
-    // A misspelled member would make a rule that binds nobody.
+    // Ignoring a misspelled member would make a rule that demands nothing.
     refuse_unknown(members, &OF_RULE.iter().chain(&OF_NEEDS).copied().collect::<Vec<_>>())?;
     let prefix = Prefix::parse(text(members, "path")?.ok_or("path is missing")?)
         .map_err(|why| format!("path {why}"))?;
@@ -49,7 +49,9 @@ fn read_rule(number: usize, members: &Members) -> Result<Rule, String> {
         report: report?,
     };
     if rule.public && (rule.deny || rule.report || !rule.needs.is_empty()) {
-        return Err("member public stands beside others that want something of a caller: nobody is asked on a public path".to_owned());
+        return Err("member public stands beside others that want something of a caller: \
+                    nobody is asked on a public path"
+            .to_owned());
     }
     if !rule.public && !rule.deny && rule.needs.is_empty() {
         return Err(format!(
@@ -60,7 +62,7 @@ fn read_rule(number: usize, members: &Members) -> Result<Rule, String> {
     Ok(rule)
 }
 
-/// What the members want of a caller, in the order of `OF_NEEDS`.
+/// The needs in the order of `OF_NEEDS`.
 fn needs(members: &Members) -> Result<Vec<Need>, String> {
     let service = members
         .get("service")
@@ -91,7 +93,7 @@ fn needs(members: &Members) -> Result<Vec<Need>, String> {
     Ok(needs.into_iter().flatten().collect())
 }
 
-/// A list of objects with members of `OF_NEEDS`, but for `any` itself.
+/// Reads `any`, a list of objects with members of `OF_NEEDS` other than `any` itself.
 fn any(members: &Members) -> Result<Option<Need>, String> {
     let Some(value) = members.get("any") else { return Ok(None) };
     let wrong =
@@ -108,7 +110,7 @@ fn any(members: &Members) -> Result<Option<Need>, String> {
     lists.iter().map(alternative).collect::<Result<_, _>>().map(|lists| Some(Need::Any(lists)))
 }
 
-/// A list that is not empty; left out, it is `None`.
+/// Reads an optional list, which must not be empty.
 fn list<T>(
     members: &Members,
     name: &str,

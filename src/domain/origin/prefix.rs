@@ -1,20 +1,21 @@
-//! The beginnings of paths, and the ways in which an origin may read a path.
+//! Path prefixes, and the ways in which an origin may read a path.
 
 use crate::domain::path_readings;
 
-/// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
+/// A prefix of whole path segments: `/a` matches `/a` and `/a/b`, but not `/ab`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Prefix(String);
 
-/// With these begins what some server cuts off at the end of a segment.
+/// A suffix that some server cuts off a segment begins with one of these characters.
 const SUFFIXES: [char; 6] = ['.', ' ', ':', ';', '?', '#'];
 
 impl Prefix {
-    /// Checks the form; the error is the phrase that follows the variable's name.
+    /// The error is a phrase to put after the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "must list path prefixes like /static, without a query and without . or .. in them, not {text:?}"
+                "must list path prefixes like /static, without a query and without . or .. in \
+                 them, not {text:?}"
             )
         };
         if !text.starts_with('/')
@@ -31,20 +32,21 @@ impl Prefix {
         let has_outer_space = |segment: &str| segment.trim() != segment;
         if text.contains(['*', '{', '}']) || text.split('/').any(has_outer_space) {
             return Err(format!(
-                "must list paths as they are, without patterns and spaces around a name: each takes all that is below it. It has {text:?}"
+                "must list paths as they are, without patterns and spaces around a name: each \
+                 takes all that is below it. It has {text:?}"
             ));
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    /// Whether a reading begins with it, letter for letter.
+    /// Whether a reading begins with the prefix, compared case-sensitively.
     #[must_use]
     pub fn begins(&self, reading: &[u8]) -> bool {
         let mut segments = path_readings::segments(reading);
         self.segments().all(|segment| segments.next() == Some(segment.as_bytes()))
     }
 
-    /// Some origins do not tell `/Admin` from `/admin`.
+    /// The same, compared in lower case. Some origins treat `/Admin` and `/admin` as equal.
     #[must_use]
     pub fn begins_in_any_case(&self, reading: &[u8]) -> bool {
         let lower = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase();
@@ -54,7 +56,7 @@ impl Prefix {
         })
     }
 
-    /// Whether some server may take a reading for one that begins with it.
+    /// Whether some server may treat a reading as one that begins with the prefix.
     #[must_use]
     pub fn binds(&self, reading: &[u8]) -> bool {
         let mut segments = path_readings::segments(reading);
@@ -62,25 +64,25 @@ impl Prefix {
             .all(|of_rule| segments.next().is_some_and(|segment| is_read_as(segment, of_rule)))
     }
 
-    /// The prefix as it is written, `/` for the one of all paths.
+    /// As text: `/` for the prefix of all paths.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if self.0.is_empty() { "/" } else { &self.0 }
     }
 
-    /// The longer of two prefixes of one path is the more specific one.
+    /// Of two prefixes that match a path, the longer one is more specific.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it is the prefix of all paths.
+    /// Whether this is the prefix of all paths.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether an origin that does not tell `/Admin` from `/admin` takes both for the same.
+    /// Whether the prefixes are equal for an origin that ignores case.
     #[must_use]
     pub fn is_same_in_any_case(&self, other: &Self) -> bool {
         self.0.to_lowercase() == other.0.to_lowercase()
@@ -91,14 +93,15 @@ impl Prefix {
     }
 }
 
-/// The readings of what is sent for a path. The path itself must not climb either. The error is the
-/// phrase that follows "url".
+/// All readings of a path, after the changes that the runtime makes when it sends the path. The
+/// path must not climb above the root, neither before nor after these changes. The error is a
+/// phrase to put after "url".
 pub fn readings(path: &str) -> Result<Vec<Vec<u8>>, String> {
     path_readings::all(&path_readings::as_sent(path)?)
 }
 
-/// Whether a segment may be read as this one of a rule: in any case, also with a suffix that some
-/// server cuts off, and by its short name (`REPORT~1`).
+/// Whether some server may read a segment as the segment of a rule. It may ignore case, cut off a
+/// suffix, or accept a short name (`REPORT~1`).
 #[must_use]
 pub fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
     let text = String::from_utf8_lossy(segment).to_lowercase();
@@ -109,12 +112,13 @@ pub fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
         || is_short_name(text, &of_rule)
 }
 
-/// Whether a segment may be the name with at most eight letters that Windows gives a file: the
-/// first letters of its name, a tilde and a number.
+/// Whether a segment may be the 8.3 short name that Windows gives a file: the first letters of its
+/// name, a tilde and a number.
 fn is_short_name(segment: &str, name: &str) -> bool {
     let Some((begin, rest)) = segment.split_once('~') else { return false };
     let letters = name.chars().filter(|c| !matches!(c, '.' | ' ')).take(2);
-    // What Windows cannot write in its old names may be any letter there.
+    // In a short name Windows replaces characters that old names cannot have, so any letter matches
+    // those.
     let same = |(a, b): (char, char)| a == b || !b.is_ascii_alphanumeric();
     rest.starts_with(|c: char| c.is_ascii_digit())
         && begin.chars().count() <= 6

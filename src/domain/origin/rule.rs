@@ -1,91 +1,89 @@
-//! One rule of `ORIGIN_RULES`, and what it wants of a caller.
+//! One rule of `ORIGIN_RULES`, and its needs.
 
 use std::fmt;
 
 use crate::domain::origin::prefix::Prefix;
 use crate::domain::permissions::permission::Permission;
 
-/// One rule. It is about the requests of its host, prefix and methods.
+/// A rule. It applies to requests that match its host, its prefix and its methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Its place in the variable, from 1 on.
+    /// The position in `ORIGIN_RULES`, starting at 1.
     pub number: usize,
-    /// Only requests to this host; `None`: all hosts.
+    /// `None` for all hosts.
     pub host: Option<String>,
-    /// Only paths that begin with it.
     pub prefix: Prefix,
-    /// Only these methods; empty: all. HEAD is in it as GET.
+    /// Empty for all methods. HEAD is stored as GET.
     pub methods: Vec<String>,
-    /// All of these must hold of the caller.
+    /// All of these must hold for the caller.
     pub needs: Vec<Need>,
-    /// Nobody is asked who they are.
+    /// Requests pass without authentication.
     pub public: bool,
-    /// Callers for whom all of `needs` hold are refused.
+    /// Refuses callers for whom all of `needs` hold.
     pub deny: bool,
     /// The rule refuses nothing. The log says what it would have refused.
     pub report: bool,
 }
 
-/// Something that a rule wants of a caller.
+/// A condition that a caller must meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
-    /// A permission on a service.
+    /// The caller has this permission on the service with this id.
     Permission(i64, Permission),
-    /// To be in one of the groups with these ids.
+    /// The caller is in one of the groups with these ids.
     Groups(Vec<i64>),
-    /// One of these roles, or of these types of users.
+    /// The caller has one of these roles or user types.
     Roles(Vec<String>),
-    /// A token with all of these scopes.
+    /// The caller's token has all of these scopes.
     Scopes(Vec<String>),
-    /// A token of one of these token apps.
+    /// The caller's token belongs to one of these token apps.
     Apps(Vec<String>),
-    /// A token for this audience.
+    /// The caller's token is for this audience.
     Audience(String),
-    /// All needs of one of these lists.
+    /// All needs of one of these lists hold.
     Any(Vec<Vec<Self>>),
 }
 
 impl Rule {
-    /// Whether the rule is about requests with this method.
     #[must_use]
     pub fn takes_method(&self, method: &str) -> bool {
-        // HEAD asks for what GET would answer.
+        // HEAD asks for the headers that GET would answer, so rules treat both alike.
         let method = if method == "HEAD" { "GET" } else { method };
         self.methods.is_empty() || self.methods.iter().any(|name| name == method)
     }
 
-    /// Whether the rule is about requests to this host.
     #[must_use]
     pub fn takes_host(&self, host: &str) -> bool {
         self.host.as_deref().is_none_or(|own| own == host)
     }
 
-    /// Whether an origin may read the path as one that the rule is about. Only a path that begins
-    /// with the prefix letter for letter is free.
+    /// Whether the rule applies to this reading of a path. A rule with `public` compares
+    /// case-sensitively and cuts off no suffix. Other rules apply if some server may read the path
+    /// so.
     #[must_use]
     pub fn takes_reading(&self, reading: &[u8]) -> bool {
         if self.public { self.prefix.begins(reading) } else { self.prefix.binds(reading) }
     }
 
-    /// Whether the rule puts those of shorter prefixes out of force. A rule that only reports does
-    /// not, and neither does one that refuses some callers: else adding one would let others in.
+    /// Whether the rule replaces the rules of shorter prefixes. Rules with `report` and rules that
+    /// deny only some callers do not. Otherwise, adding such a rule would let other callers in.
     #[must_use]
     pub fn replaces_shorter(&self) -> bool {
         !self.report && (!self.deny || self.needs.is_empty())
     }
 
-    /// Everything that the rule wants, also what is within `any`.
+    /// The needs, with those inside `any` instead of `any` itself.
     pub fn all_needs(&self) -> impl Iterator<Item = &Need> {
         self.needs.iter().flat_map(Need::leaves)
     }
 
-    /// Whether the rule asks about the caller's groups.
+    /// Whether the caller's groups must be looked up for this rule.
     #[must_use]
     pub fn asks_groups(&self) -> bool {
         self.all_needs().any(|need| matches!(need, Need::Groups(_)))
     }
 
-    /// The permissions that the rule asks about.
+    /// The permissions that must be looked up for this rule.
     pub fn permissions(&self) -> impl Iterator<Item = (i64, Permission)> {
         self.all_needs().filter_map(|need| match need {
             Need::Permission(service_id, permission) => Some((*service_id, *permission)),
@@ -95,7 +93,7 @@ impl Rule {
 }
 
 impl Need {
-    /// The need itself; of `any`, what is within.
+    /// The need itself, or the needs inside `any`.
     fn leaves(&self) -> impl Iterator<Item = &Self> {
         let (own, lists) = match self {
             Self::Any(lists) => (None, lists.as_slice()),
@@ -104,7 +102,7 @@ impl Need {
         own.into_iter().chain(lists.iter().flatten())
     }
 
-    /// The member of the rule that says it.
+    /// The member of the rule that states this need.
     #[must_use]
     pub const fn member(&self) -> &'static str {
         match self {
@@ -119,7 +117,7 @@ impl Need {
     }
 }
 
-/// What is wanted, as administrators are told it.
+/// The text that administrators see.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,17 +3,16 @@
 use crate::domain::origin::prefix::Prefix;
 use crate::domain::origin::rule::{Need, Rule};
 
-/// What the gateway wants of whom.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// `ORIGIN_PUBLIC`: what passes without a token.
+    /// `ORIGIN_PUBLIC`: prefixes of paths that pass without a token.
     pub public: Vec<Prefix>,
-    /// `ORIGIN_RULES`: what is wanted of whom.
+    /// `ORIGIN_RULES`.
     pub rules: Vec<Rule>,
 }
 
 impl Rules {
-    /// The services that the rules name, each once.
+    /// Each service that the rules name, once.
     #[must_use]
     pub fn services(&self) -> Vec<i64> {
         let mut services: Vec<_> = self
@@ -27,19 +26,19 @@ impl Rules {
         services
     }
 
-    /// Whether some rule looks at the method, so that nothing else may say what the method is.
+    /// Whether some rule has `methods`. Then a request must not be able to override its method.
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {
         self.rules.iter().any(|rule| !rule.methods.is_empty())
     }
 
-    /// Whether some rule looks at the host, so that whoever asks must tell it.
+    /// Whether some rule has `host`. Then whoever asks for a decision must name the host.
     #[must_use]
     pub fn looks_at_hosts(&self) -> bool {
         self.rules.iter().any(|rule| rule.host.is_some())
     }
 
-    /// Whether some rule looks at what a token says, so that its claims are kept beside the caller.
+    /// Whether some rule uses the claims of a token. Then they are kept with the caller.
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
         let of_token =

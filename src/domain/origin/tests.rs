@@ -23,7 +23,7 @@ fn table() -> Rules {
     }
 }
 
-/// What a request needs, by the permissions that its rules ask for.
+/// The demand on a request, reduced to the permissions of its rules.
 #[derive(Debug, PartialEq, Eq)]
 enum Needed {
     Nothing,
@@ -90,7 +90,7 @@ fn public_paths_need_nothing() {
 }
 
 #[test]
-fn no_spelling_of_a_path_frees_it() {
+fn no_spelling_makes_a_protected_path_public() {
     for path in [
         "/static/../reports",
         "/static/..%2freports",
@@ -149,7 +149,7 @@ fn no_spelling_of_a_path_frees_it() {
 }
 
 #[test]
-fn a_suffix_binds_to_both_rules_and_frees_nothing() {
+fn a_suffix_falls_under_both_rules_and_is_never_public() {
     let both = permissions(&[(7, Permission::View), (7, Permission::Grant)]);
     assert_eq!(
         demand("GET", "/reports/admin.json"),
@@ -191,7 +191,7 @@ fn variables_that_are_wrong_are_refused() {
     for public in ["static", "/a?b", "/a/../b", "*", "/a%2f"] {
         assert!(Prefix::parse(public).is_err(), "{public}");
     }
-    // As other gateways write them. Compared letter by letter, they would bind nothing.
+    // The patterns of other gateways. Compared character by character, they would match nothing.
     for pattern in
         ["/a*", "/a/*", "/a/**", "/users/{id}", "/users/{id}/x", "/a ", "/a /b", " /a", "/a/ "]
     {
@@ -222,7 +222,7 @@ fn variables_that_are_wrong_are_refused() {
     );
 }
 
-/// The naive reading: decoded wholly, dots resolved one by one.
+/// The simplest reading: decode all, then resolve the dot segments one by one.
 fn is_public(path: &str) -> bool {
     let mut text = path.to_owned();
     (0..3).all(|_| {
@@ -241,7 +241,7 @@ fn is_public(path: &str) -> bool {
 }
 
 #[test]
-fn a_path_that_a_proxy_sends_on_frees_only_what_it_frees_for_every_server() {
+fn a_forwarded_path_is_public_only_if_every_server_reads_it_as_public() {
     for path in [
         "/static//../reports",
         "/static\\/..\\reports",
@@ -266,10 +266,14 @@ fn a_path_that_a_proxy_sends_on_frees_only_what_it_frees_for_every_server() {
 
 proptest! {
     #[test]
-    fn a_path_that_frees_stays_within_what_is_public(path in r"(/|%2[ef]|\.|\.\.|;|\\|static|reports|a|%25){0,12}") {
+    fn a_path_that_passes_as_public_is_public_in_the_simplest_reading(
+        path in r"(/|%2[ef]|\.|\.\.|;|\\|static|reports|a|%25){0,12}",
+    ) {
         let path = format!("/static{path}");
         let table = table();
-            let is_free = |matched: Result<Matched<'_>, String>| matched.is_ok_and(|matched| matched.demand == Demand::Nothing);
+        let is_free = |matched: Result<Matched<'_>, String>| {
+            matched.is_ok_and(|matched| matched.demand == Demand::Nothing)
+        };
         if is_free(table.demand("GET", "", &path)) {
             let sent = path_readings::as_sent(&path).unwrap();
             prop_assert!(is_public(&sent), "{path} is sent as {sent}");

@@ -1,4 +1,4 @@
-//! What each member of a rule does, alone and with others.
+//! Tests each member of a rule, alone and combined with others.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn unavailable() -> Error {
     Error::Unavailable(Fault::new("D1 does not answer"))
 }
 
-/// Calls `look` with what is known of somebody.
+/// Calls `look` with the facts about one of the callers of these tests.
 fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     let says = |scopes: Answer<Vec<String>>, groups: Answer<()>| TokenSays {
         scopes,
@@ -33,13 +33,13 @@ fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     let read_write = || Ok(texts(&["read", "write"]));
     let (groups, token) = match who {
         "alice" => (Ok(vec![5, 9]), Some(says(read_write(), Ok(())))),
-        // By a password or a key, without a token.
+        // A password or a key, without a token.
         "pat" => (Ok(vec![5]), None),
-        // While D1 does not answer.
+        // D1 does not answer.
         "dim" => (Err(unavailable()), Some(says(read_write(), Ok(())))),
         // The token's issuer left the groups out.
         "over" => (Ok(vec![5]), Some(says(read_write(), Err(unavailable())))),
-        // The token has a scope that is a number.
+        // The token has a number as its scope.
         "odd" => (Ok(vec![5]), Some(says(Err(Denied::ClaimType("scope".into()).into()), Ok(())))),
         other => panic!("nobody is called {other}"),
     };
@@ -59,8 +59,8 @@ fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     look(&facts)
 }
 
-/// What a request of somebody meets: `public`, `passes`, `405 GET …`, or the number of the rule
-/// that refuses and what decided; then the numbers of the rules that only report.
+/// The outcome of a request: `public`, `passes`, `405 GET …`, or the number of the rule that
+/// refuses and the member that decided. The numbers of rules that only report follow.
 fn verdict(rules: &str, request: &str, who: &str) -> String {
     let table = table(rules);
     let [method, url] = request.split(' ').collect::<Vec<_>>().try_into().expect(request);
@@ -94,7 +94,7 @@ fn verdict(rules: &str, request: &str, who: &str) -> String {
     })
 }
 
-/// Rules, a request, who makes it, and what it meets.
+/// Rules, a request, the caller, and the expected outcome.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &str, &str)] = &[
     // Each member alone.
@@ -126,88 +126,134 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     (r#"[{"path":"/a","public":true}]"#, "GET /a/b", "pat", "public"),
     (r#"[{"path":"/a","deny":true}]"#, "GET /a", "alice", "1 deny"),
     (r#"[{"path":"/a","groups":[1]}]"#, "GET /b", "pat", "passes"),
-    // And: all that a rule names must hold.
-    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[5],"roles":["ops"],"scopes":["read"],"apps":["ERP"],"audience":"bi"}]"#,
+    // Conjunction: all members of a rule must hold.
+    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[5],"roles":["ops"],
+         "scopes":["read"],"apps":["ERP"],"audience":"bi"}]"#,
      "GET /a", "alice", "passes"),
-    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[5],"roles":["ops"],"scopes":["read"],"apps":["ERP"],"audience":"x"}]"#,
+    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[5],"roles":["ops"],
+         "scopes":["read"],"apps":["ERP"],"audience":"x"}]"#,
      "GET /a", "alice", "1 audience"),
-    (r#"[{"path":"/a","service":7,"permission":"MODIFY","groups":[5]}]"#, "GET /a", "alice", "1 permission"),
-    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[6]}]"#, "GET /a", "alice", "1 groups"),
+    (r#"[{"path":"/a","service":7,"permission":"MODIFY","groups":[5]}]"#,
+     "GET /a", "alice", "1 permission"),
+    (r#"[{"path":"/a","service":7,"permission":"VIEW","groups":[6]}]"#,
+     "GET /a", "alice", "1 groups"),
     (r#"[{"path":"/a","groups":[5],"roles":["boss"]}]"#, "GET /a", "alice", "1 roles"),
     (r#"[{"path":"/a","groups":[5],"roles":["ops"]}]"#, "GET /a", "dim", "1 unknown"),
     (r#"[{"path":"/a","groups":[5],"roles":["boss"]}]"#, "GET /a", "dim", "1 roles"),
-    // And: all rules of the longest prefix that take the method.
+    // Conjunction: all rules of the longest prefix that list the method must hold.
     (r#"[{"path":"/a","groups":[5]},{"path":"/a","roles":["boss"]}]"#, "GET /a", "pat", "2 roles"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","methods":["POST"],"roles":["boss"]}]"#, "GET /a", "pat", "passes"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","methods":["POST"],"roles":["boss"]}]"#, "POST /a", "pat", "2 roles"),
-    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[5]}]"#, "GET /a/b/c", "pat", "passes"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a/b","roles":["boss"]}]"#, "GET /a/b", "pat", "2 roles"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","methods":["POST"],"roles":["boss"]}]"#,
+     "GET /a", "pat", "passes"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","methods":["POST"],"roles":["boss"]}]"#,
+     "POST /a", "pat", "2 roles"),
+    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[5]}]"#,
+     "GET /a/b/c", "pat", "passes"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a/b","roles":["boss"]}]"#,
+     "GET /a/b", "pat", "2 roles"),
     (r#"[{"path":"/A","roles":["boss"]},{"path":"/a","groups":[5]}]"#, "GET /A", "pat", "1 roles"),
     (r#"[{"path":"/a","methods":["GET"],"groups":[5]}]"#, "HEAD /a", "pat", "passes"),
     (r#"[{"path":"/a","methods":["GET"],"groups":[5]}]"#, "PUT /a", "pat", "405 GET HEAD"),
-    // Or.
+    // Disjunction: `any`.
     (r#"[{"path":"/a","any":[{"groups":[1]},{"roles":["ops"]}]}]"#, "GET /a", "pat", "passes"),
     (r#"[{"path":"/a","any":[{"groups":[1]},{"roles":["boss"]}]}]"#, "GET /a", "pat", "1 any"),
-    (r#"[{"path":"/a","any":[{"groups":[5],"roles":["boss"]},{"groups":[1],"roles":["ops"]}]}]"#, "GET /a", "pat", "1 any"),
-    (r#"[{"path":"/a","any":[{"groups":[5],"roles":["ops"]}],"scopes":["read"]}]"#, "GET /a", "pat", "1 scopes"),
-    (r#"[{"path":"/a","any":[{"service":7,"permission":"MODIFY"},{"service":7,"permission":"VIEW"}]}]"#, "GET /a", "pat", "passes"),
+    (r#"[{"path":"/a","any":[{"groups":[5],"roles":["boss"]},{"groups":[1],"roles":["ops"]}]}]"#,
+     "GET /a", "pat", "1 any"),
+    (r#"[{"path":"/a","any":[{"groups":[5],"roles":["ops"]}],"scopes":["read"]}]"#,
+     "GET /a", "pat", "1 scopes"),
+    (r#"[{"path":"/a","any":[{"service":7,"permission":"MODIFY"},
+         {"service":7,"permission":"VIEW"}]}]"#,
+     "GET /a", "pat", "passes"),
     (r#"[{"path":"/a","any":[{"groups":[5]},{"roles":["ops"]}]}]"#, "GET /a", "dim", "passes"),
     (r#"[{"path":"/a","any":[{"groups":[5]},{"roles":["boss"]}]}]"#, "GET /a", "dim", "1 unknown"),
-    (r#"[{"path":"/a","any":[{"service":8,"permission":"VIEW"},{"apps":["ERP"]}]}]"#, "GET /a", "pat", "1 unknown"),
+    (r#"[{"path":"/a","any":[{"service":8,"permission":"VIEW"},{"apps":["ERP"]}]}]"#,
+     "GET /a", "pat", "1 unknown"),
     // Deny wins, among the rules of the longest prefix.
     (r#"[{"path":"/a","groups":[5]},{"path":"/a","deny":true}]"#, "GET /a", "pat", "2 deny"),
-    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a","groups":[9],"deny":true}]"#, "GET /a", "alice", "2 deny"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"deny":true}]"#, "GET /a", "alice", "2 deny"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"deny":true}]"#, "GET /a", "pat", "passes"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"roles":["boss"],"deny":true}]"#, "GET /a", "alice", "passes"),
-    (r#"[{"path":"/a","roles":["ops"]},{"path":"/a","groups":[9],"deny":true}]"#, "GET /a", "dim", "2 unknown"),
-    (r#"[{"path":"/a","roles":["ops"]},{"path":"/a","scopes":["read"],"deny":true}]"#, "GET /a", "odd", "2 unknown"),
-    (r#"[{"path":"/a","public":true},{"path":"/a","methods":["POST"],"deny":true}]"#, "POST /a", "pat", "2 deny"),
-    (r#"[{"path":"/a","public":true},{"path":"/a","methods":["POST"],"deny":true}]"#, "GET /a", "pat", "public"),
+    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a","groups":[9],"deny":true}]"#,
+     "GET /a", "alice", "2 deny"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"deny":true}]"#,
+     "GET /a", "alice", "2 deny"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"deny":true}]"#,
+     "GET /a", "pat", "passes"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","groups":[9],"roles":["boss"],"deny":true}]"#,
+     "GET /a", "alice", "passes"),
+    (r#"[{"path":"/a","roles":["ops"]},{"path":"/a","groups":[9],"deny":true}]"#,
+     "GET /a", "dim", "2 unknown"),
+    (r#"[{"path":"/a","roles":["ops"]},{"path":"/a","scopes":["read"],"deny":true}]"#,
+     "GET /a", "odd", "2 unknown"),
+    (r#"[{"path":"/a","public":true},{"path":"/a","methods":["POST"],"deny":true}]"#,
+     "POST /a", "pat", "2 deny"),
+    (r#"[{"path":"/a","public":true},{"path":"/a","methods":["POST"],"deny":true}]"#,
+     "GET /a", "pat", "public"),
     (r#"[{"path":"/","deny":true},{"path":"/a","groups":[5]}]"#, "GET /a", "pat", "passes"),
     (r#"[{"path":"/","deny":true},{"path":"/a","groups":[5]}]"#, "GET /b", "pat", "1 deny"),
     (r#"[{"path":"/","deny":true}]"#, "GET /static/x", "pat", "public"),
     (r#"[{"path":"/static","groups":[1]}]"#, "GET /static/x", "pat", "1 groups"),
     (r#"[{"path":"/static/x","deny":true}]"#, "GET /static/x", "pat", "1 deny"),
-    // A deny for some adds to the rules of shorter prefixes, and never puts them out of force.
-    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[1],"deny":true}]"#, "GET /a/b", "pat", "1 roles"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a/b","groups":[9],"deny":true}]"#, "GET /a/b", "alice", "2 deny"),
-    (r#"[{"path":"/a","public":true},{"path":"/a/b","groups":[9],"deny":true}]"#, "GET /a/b", "alice", "2 deny"),
+    // A rule that denies some callers adds to the rules of shorter prefixes, and never replaces
+    // them.
+    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[1],"deny":true}]"#,
+     "GET /a/b", "pat", "1 roles"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a/b","groups":[9],"deny":true}]"#,
+     "GET /a/b", "alice", "2 deny"),
+    (r#"[{"path":"/a","public":true},{"path":"/a/b","groups":[9],"deny":true}]"#,
+     "GET /a/b", "alice", "2 deny"),
     (r#"[{"path":"/static/x","groups":[9],"deny":true}]"#, "GET /static/x", "alice", "1 deny"),
     (r#"[{"path":"/static/x","groups":[9],"deny":true}]"#, "GET /static/x", "pat", "passes"),
-    // A report refuses nothing, and puts nothing out of force.
+    // A rule with `report` refuses nothing and replaces nothing.
     (r#"[{"path":"/a","groups":[1],"report":true}]"#, "GET /a", "pat", "passes, reports 1"),
     (r#"[{"path":"/a","groups":[5],"report":true}]"#, "GET /a", "pat", "passes"),
     (r#"[{"path":"/a","groups":[5],"report":true}]"#, "GET /a", "dim", "passes, reports 1"),
     (r#"[{"path":"/a","deny":true,"report":true}]"#, "GET /a", "pat", "passes, reports 1"),
-    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[1],"report":true}]"#, "GET /a/b", "pat", "1 roles, reports 2"),
-    (r#"[{"path":"/a","groups":[5]},{"path":"/a","roles":["boss"],"report":true}]"#, "GET /a", "pat", "passes, reports 2"),
-    (r#"[{"path":"/a/b","groups":[5]},{"path":"/a","roles":["boss"],"report":true}]"#, "GET /a/b", "pat", "passes"),
+    (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[1],"report":true}]"#,
+     "GET /a/b", "pat", "1 roles, reports 2"),
+    (r#"[{"path":"/a","groups":[5]},{"path":"/a","roles":["boss"],"report":true}]"#,
+     "GET /a", "pat", "passes, reports 2"),
+    (r#"[{"path":"/a/b","groups":[5]},{"path":"/a","roles":["boss"],"report":true}]"#,
+     "GET /a/b", "pat", "passes"),
     (r#"[{"path":"/a","methods":["POST"],"groups":[1],"report":true}]"#, "GET /a", "pat", "passes"),
-    (r#"[{"path":"/static/x","groups":[1],"report":true}]"#, "GET /static/x", "pat", "public, reports 1"),
+    (r#"[{"path":"/static/x","groups":[1],"report":true}]"#,
+     "GET /static/x", "pat", "public, reports 1"),
     (r#"[{"path":"/","groups":[1],"report":true}]"#, "GET /static/x", "pat", "public"),
-    // Public frees what begins with it letter for letter, and only where nothing else of it takes
-    // the method.
+    // `public` compares case-sensitively, and yields to any other rule of the prefix for the
+    // method.
     (r#"[{"path":"/a","public":true}]"#, "GET /A", "pat", "passes"),
     (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#, "GET /A/x", "pat", "1 groups"),
-    (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#, "GET /a.json", "pat", "1 groups"),
-    (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#, "GET /a%2f..%2fb", "pat", "1 groups"),
+    (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#,
+     "GET /a.json", "pat", "1 groups"),
+    (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#,
+     "GET /a%2f..%2fb", "pat", "1 groups"),
     (r#"[{"path":"/a","public":true},{"path":"/a","groups":[1]}]"#, "GET /a", "pat", "2 groups"),
     (r#"[{"path":"/a","methods":["GET"],"public":true}]"#, "POST /a", "pat", "405 GET HEAD"),
-    (r#"[{"path":"/a","methods":["GET"],"public":true},{"path":"/a","methods":["POST"],"groups":[1]}]"#, "POST /a", "pat", "2 groups"),
-    (r#"[{"path":"/a","methods":["GET"],"public":true},{"path":"/a","methods":["POST"],"groups":[1]}]"#, "GET /A", "pat", "405 POST"),
-    (r#"[{"path":"/a","public":true},{"path":"/a/b","groups":[1]}]"#, "GET /a/B.json", "pat", "2 groups"),
-    // Hosts. The longest prefix decides first; of one prefix, the rules of the host.
-    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#, "GET b.example.com/a", "pat", "1 groups"),
-    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#, "GET B.Example.com.:8443/a", "pat", "1 groups"),
-    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#, "GET c.example.com/a", "pat", "passes"),
-    (r#"[{"host":"B.example.com","path":"/a","groups":[5]},{"path":"/a","groups":[1]}]"#, "GET b.example.com/a", "pat", "passes"),
-    (r#"[{"host":"b.example.com","path":"/a","groups":[5]},{"path":"/a","groups":[1]}]"#, "GET c.example.com/a", "pat", "2 groups"),
-    (r#"[{"host":"b.example.com","path":"/","groups":[5]},{"path":"/a","groups":[1]}]"#, "GET b.example.com/a", "pat", "2 groups"),
-    (r#"[{"host":"b.example.com","path":"/a","groups":[5],"report":true},{"path":"/a","groups":[1]}]"#, "GET b.example.com/a", "pat", "2 groups"),
-    (r#"[{"host":"b.example.com","path":"/a","groups":[5]},{"path":"/a","roles":["ops"],"groups":[5],"deny":true}]"#,
+    (r#"[{"path":"/a","methods":["GET"],"public":true},
+         {"path":"/a","methods":["POST"],"groups":[1]}]"#,
+     "POST /a", "pat", "2 groups"),
+    (r#"[{"path":"/a","methods":["GET"],"public":true},
+         {"path":"/a","methods":["POST"],"groups":[1]}]"#,
+     "GET /A", "pat", "405 POST"),
+    (r#"[{"path":"/a","public":true},{"path":"/a/b","groups":[1]}]"#,
+     "GET /a/B.json", "pat", "2 groups"),
+    // Hosts. The longest prefix decides first. Within one prefix, the rules of the host decide.
+    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#,
+     "GET b.example.com/a", "pat", "1 groups"),
+    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#,
+     "GET B.Example.com.:8443/a", "pat", "1 groups"),
+    (r#"[{"host":"b.example.com","path":"/a","groups":[1]}]"#,
+     "GET c.example.com/a", "pat", "passes"),
+    (r#"[{"host":"B.example.com","path":"/a","groups":[5]},{"path":"/a","groups":[1]}]"#,
+     "GET b.example.com/a", "pat", "passes"),
+    (r#"[{"host":"b.example.com","path":"/a","groups":[5]},{"path":"/a","groups":[1]}]"#,
+     "GET c.example.com/a", "pat", "2 groups"),
+    (r#"[{"host":"b.example.com","path":"/","groups":[5]},{"path":"/a","groups":[1]}]"#,
+     "GET b.example.com/a", "pat", "2 groups"),
+    (r#"[{"host":"b.example.com","path":"/a","groups":[5],"report":true},
+         {"path":"/a","groups":[1]}]"#,
+     "GET b.example.com/a", "pat", "2 groups"),
+    (r#"[{"host":"b.example.com","path":"/a","groups":[5]},
+         {"path":"/a","roles":["ops"],"groups":[5],"deny":true}]"#,
      "GET b.example.com/a", "pat", "2 deny"),
-    (r#"[{"host":"b.example.com","path":"/a","public":true},{"path":"/a","deny":true}]"#, "GET b.example.com/a", "pat", "public"),
+    (r#"[{"host":"b.example.com","path":"/a","public":true},{"path":"/a","deny":true}]"#,
+     "GET b.example.com/a", "pat", "public"),
     (r#"[{"host":"[::1]","path":"/a","groups":[1]}]"#, "GET [::1]:8787/a", "pat", "1 groups"),
 ];
 
@@ -272,7 +318,7 @@ fn a_rule_that_cannot_be_understood_is_refused() {
 }
 
 #[test]
-fn what_was_not_looked_up_lets_nobody_pass() {
+fn nobody_passes_by_a_fact_that_was_not_looked_up() {
     let rules = r#"[{"path":"/a","groups":[5]},{"path":"/b","service":9,"permission":"VIEW"}]"#;
     let table = table(rules);
     for path in ["/a", "/b"] {
@@ -287,7 +333,8 @@ fn what_was_not_looked_up_lets_nobody_pass() {
 #[test]
 fn two_requests_at_once_need_what_both_need() {
     let table = table(
-        r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},{"path":"/c","methods":["GET"],"roles":["ops"]}]"#,
+        r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},
+            {"path":"/c","methods":["GET"],"roles":["ops"]}]"#,
     );
     let of = |method: &str, path: &str| table.demand(method, "", path).unwrap();
     let numbers = |matched: Matched<'_>| match matched.demand {

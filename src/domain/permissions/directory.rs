@@ -1,5 +1,5 @@
-//! Services and their APIs, departments and groups: references into the callers' own systems, by
-//! their int64 ids.
+//! Services and their APIs, departments and groups. Their int64 ids come from the callers' own
+//! systems.
 
 use serde_json::{Value, json};
 
@@ -9,65 +9,56 @@ use crate::domain::time::Millis;
 /// The longest name of a service, an API, a department or a group, in characters.
 pub const MAX_NAME: usize = 256;
 
-/// A service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// The callers' id.
+    /// Chosen by the caller.
     pub id: i64,
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// Whether permissions are looked at.
+    /// If false, permissions are not checked.
     pub auth_enabled: bool,
-    /// Who created it; `None` where its first grant, or an import, registered it.
+    /// `None` if the first grant or an import registered the service.
     pub creator_id: Option<i64>,
-    /// When it was registered.
     pub created_at: Millis,
 }
 
-/// An API of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
-    /// The service's id.
     pub service_id: i64,
-    /// Its id, unique in its service.
+    /// Unique within its service.
     pub id: i64,
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// Whether permissions are looked at.
+    /// If false, permissions are not checked.
     pub auth_enabled: bool,
-    /// When it was registered.
     pub created_at: Millis,
 }
 
-/// What a user may be in.
+/// A kind of unit that users can be members of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnitKind {
-    /// A department; it may lie below another one.
+    /// Departments form a tree.
     Department,
-    /// A group.
     Group,
 }
 
 /// A department or group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// Which of the two.
     pub kind: UnitKind,
-    /// The callers' id.
+    /// Chosen by the caller.
     pub id: i64,
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
-    /// The department above.
+    /// The department above this one.
     pub parent_id: Option<i64>,
-    /// When it was registered.
     pub created_at: Millis,
 }
 
 impl UnitKind {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Department, Self::Group];
 
-    /// As the object of a grant.
+    /// The type of grant object that this kind of unit is.
     #[must_use]
     pub const fn object_type(self) -> ObjectType {
         match self {
@@ -76,7 +67,6 @@ impl UnitKind {
         }
     }
 
-    /// The noun.
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {
@@ -87,7 +77,6 @@ impl UnitKind {
 }
 
 impl Service {
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         json!({ "name": self.name, "authEnabled": self.auth_enabled })
@@ -95,7 +84,6 @@ impl Service {
 }
 
 impl Unit {
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         json!({ "name": self.name, "parentId": self.parent_id })

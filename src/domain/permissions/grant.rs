@@ -1,4 +1,4 @@
-//! Grants, and how lists of them are asked for.
+//! Grants, and the queries for lists of grants.
 
 use serde_json::{Map, Value, json};
 
@@ -6,43 +6,35 @@ use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
 
-/// Somebody's permissions on a service.
+/// The permissions of a user, department or group on a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Its id.
     pub id: i64,
-    /// On which service.
     pub service_id: i64,
-    /// To a user, a department or a group.
     pub object_type: ObjectType,
-    /// To which.
+    /// The id of the user, department or group.
     pub object_id: i64,
-    /// What may be done.
     pub permissions: Permissions,
-    /// Whether it is the grant of who created the service: everything, and not to be touched.
+    /// Whether this is the grant of the user who created the service. It has all permissions and
+    /// cannot be changed.
     pub creator: bool,
-    /// When it was given.
     pub created_at: Millis,
-    /// When it counts; a creator's does always.
+    /// When the grant is valid. A creator's grant always is.
     pub period: Period,
 }
 
-/// A grant that is to be given.
+/// A grant that is to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct NewGrant {
-    /// On which service.
     pub service_id: i64,
-    /// To a user, a department or a group.
     pub object_type: ObjectType,
-    /// To which.
+    /// The id of the user, department or group.
     pub object_id: i64,
-    /// What may be done.
     pub permissions: Permissions,
-    /// When it counts.
+    /// When the grant is valid.
     pub period: Period,
 }
 
-/// What the audit trail keeps of a grant.
 #[must_use]
 pub fn for_audit(permissions: Permissions, period: Period) -> Value {
     let mut kept = Map::from_iter([("permissions".to_owned(), json!(permissions.names()))]);
@@ -53,92 +45,81 @@ pub fn for_audit(permissions: Permissions, period: Period) -> Value {
     Value::Object(kept)
 }
 
-/// Which grants, in which order, and which page of them.
+/// A query for one page of grants.
 #[derive(Debug, Clone)]
 pub struct GrantQuery {
-    /// Of these services.
     pub service_ids: Vec<i64>,
-    /// To objects of this type.
     pub object_type: ObjectType,
-    /// And all of these hold.
+    /// All of these must hold.
     pub conditions: Vec<Condition>,
-    /// In this order.
     pub order_by: OrderBy,
-    /// The greatest first.
     pub descending: bool,
-    /// How many to pass over.
+    /// The number of grants to skip.
     pub offset: i64,
-    /// How many at most.
+    /// The greatest number of grants to return.
     pub limit: i64,
-    /// Whether to look up the objects' names.
+    /// Whether to look up the names of the users, departments and groups.
     pub with_names: bool,
 }
 
-/// Something that must hold for a grant.
+/// A test that a grant must pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Of which field.
     pub field: GrantField,
-    /// What.
     pub test: Test,
 }
 
-/// A field of a grant that lists may be filtered by.
+/// A field that lists of grants can be filtered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantField {
     /// The grant's id.
     Id,
-    /// The service's id.
     ServiceId,
-    /// The type of whom it is given to.
+    /// The type of the subject that has the grant.
     ObjectType,
-    /// The id of whom it is given to.
+    /// The id of the subject that has the grant.
     ObjectId,
-    /// When it was given.
     CreatedAt,
 }
 
-/// What must hold for a field.
+/// A test of a field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
-    /// From the first to the last, both included; `None` is no bound. Times are milliseconds.
+    /// From the first to the last value, both included. `None` is no bound. Times are milliseconds.
     Within(Option<i64>, Option<i64>),
-    /// One of these, or none of these.
+    /// Equal to one of the values.
     Among {
-        /// Which; names of object types, or decimal digits.
+        /// Names of object types, or decimal digits.
         values: Vec<String>,
-        /// None of them.
+        /// Negates the test.
         not: bool,
     },
-    /// The text begins with, or contains, another one, letter by letter.
+    /// Contains another text. The comparison is case-sensitive.
     Like {
-        /// The other text.
         text: String,
-        /// At the beginning only.
+        /// The value must begin with the text.
         at_start: bool,
-        /// It does not.
+        /// Negates the test.
         not: bool,
     },
-    /// There is a value, or there is none.
+    /// Whether there is a value.
     Present(bool),
 }
 
-/// What lists may be ordered by.
+/// The order of a list of grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderBy {
-    /// The grant's id.
     Id,
-    /// The service's id, then the grant's.
+    /// By the service's id, then by the grant's id.
     ServiceId,
-    /// When it was given, then the grant's id.
+    /// By the time of the grant, then by the grant's id.
     CreatedAt,
 }
 
-/// A page of grants.
 #[derive(Debug, Clone)]
 pub struct GrantPage {
-    /// How many there are on all pages.
+    /// The number of grants on all pages.
     pub total: i64,
-    /// The grants, each with the name of whom it is given to where that was asked for and is known.
+    /// Each grant, with the name of its subject if the query asked for names and the name is known.
     pub grants: Vec<(Grant, Option<String>)>,
 }

@@ -1,4 +1,4 @@
-//! Who may do what: permissions, grants, and the directory that they refer to.
+//! Permissions, grants, and the directory of services and units that they refer to.
 
 pub mod directory;
 pub mod grant;

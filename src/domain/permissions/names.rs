@@ -1,5 +1,5 @@
-//! Names by which callers speak of services and permissions: `record` / `record-1`, and `read` for
-//! VIEW.
+//! The names that callers use for services and permissions: type `record` with id `record-1` for a
+//! service, and `read` for VIEW.
 
 use std::rc::Rc;
 
@@ -12,32 +12,31 @@ pub const MAX_TYPE: usize = 64;
 pub const MAX_ID: usize = 256;
 /// The longest name of an action, in characters.
 pub const MAX_ACTION: usize = 64;
-/// How many names of actions a type has at most.
+/// The greatest number of action names per type.
 pub const MAX_ACTIONS: usize = 64;
 
-/// Types with a meaning of their own, which nobody can define.
+/// Types that Postern gives a meaning. Nobody can define them.
 pub const BUILT_IN: [&str; 8] =
     ["user", "identity", "user_id", "application", "organization", "service", "route", "tool"];
 
-/// A type of resources that an administrator has defined: 1 to 64 of `A–Z a–z 0–9 - _ .`,
+/// A type of resource that an administrator defined: 1 to 64 of `A–Z a–z 0–9 - _ .`,
 /// case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceType(Rc<str>);
 
-/// A resource of such a type.
+/// A resource of a defined type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceName {
-    /// Its type.
     pub of: ResourceType,
-    /// Its id within the type.
+    /// The id within the type.
     pub id: Rc<str>,
 }
 
-/// The names of the actions of a type, ascending, and what each stands for.
+/// The action names of a type in ascending order, each with its permission.
 pub type Actions = Rc<[(String, Permission)]>;
 
 impl ResourceType {
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
         text::plain(name, MAX_TYPE, "-_.")?;
         text::can_be_in_a_path(name)?;
@@ -50,7 +49,6 @@ impl ResourceType {
         Ok(Self(name.into()))
     }
 
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,14 +56,14 @@ impl ResourceType {
 }
 
 impl ResourceName {
-    /// A resource of a type; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn new(of: &ResourceType, id: &str) -> Result<Self, String> {
         text::printable(id, MAX_ID)?;
         text::can_be_in_a_path(id)?;
         Ok(Self { of: of.clone(), id: id.into() })
     }
 
-    /// From `record:record-1`: the type, a colon and the id.
+    /// Parses a type, a colon and an id, for example `record:record-1`.
     pub fn parse(name: &str) -> Result<Self, String> {
         let (of, id) =
             name.split_once(':').ok_or("must be a type, a colon and an id, as record:record-1")?;
@@ -73,7 +71,7 @@ impl ResourceName {
     }
 }
 
-/// Checks the name of an action; the error is the phrase that follows the field's name.
+/// Checks the name of an action. The error is a phrase to put after the field's name.
 pub fn action(name: &str) -> Result<(), String> {
     text::printable(name, MAX_ACTION)?;
     match Permission::ALL.into_iter().find(|permission| permission.name() == name) {
@@ -82,8 +80,8 @@ pub fn action(name: &str) -> Result<(), String> {
     }
 }
 
-/// What an action stands for, by the names of its type. The names of permissions stand for
-/// themselves.
+/// The permission that an action stands for, by the action names of its type. The name of a
+/// permission always stands for that permission.
 #[must_use]
 pub fn meaning(actions: &[(String, Permission)], name: &str) -> Option<Permission> {
     let own = actions.iter().find(|(own, _)| own == name).map(|(_, permission)| *permission);

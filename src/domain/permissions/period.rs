@@ -1,41 +1,37 @@
-//! When a grant counts, and values that change at moments that are known in advance.
+//! The period in which a grant is valid, and values that change at moments known in advance.
 //!
-//! Memory keeps such a value with its changes. So a grant ends in every isolate at its moment:
-//! nothing has to be read, and no entry of the change feed has to arrive.
+//! Memory keeps such a value together with its coming changes. So a grant expires on time in every
+//! isolate, without a read and without an entry in the change feed.
 
 use std::rc::Rc;
 
 use crate::domain::permissions::permission::{Permission, Permissions};
 use crate::domain::time::Millis;
 
-/// How many changes of one value are remembered. What comes after them is read again.
+/// The changes kept of one value. After the last of them the value is read again.
 pub const MAX_CHANGES: usize = 16;
 
-/// From `starts_at` on, and no longer at `expires_at`; `None` is no bound.
+/// From `starts_at` up to, but not including, `expires_at`. `None` is no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Period {
-    /// The first moment.
+    /// Included.
     pub starts_at: Option<Millis>,
-    /// The first moment after it.
+    /// Excluded.
     pub expires_at: Option<Millis>,
 }
 
-/// Where a moment lies.
+/// The position of a moment relative to a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The period is yet to begin.
     Before,
-    /// The period has begun and is not over.
     Within,
-    /// The period is over.
     After,
 }
 
 impl Period {
-    /// Without bounds.
     pub const ALWAYS: Self = Self { starts_at: None, expires_at: None };
 
-    /// A period that is not empty. The error is the phrase that follows the word `expiresAt`.
+    /// Fails if the period would be empty. The error is a phrase to put after `expiresAt`.
     pub fn new(starts_at: Option<Millis>, expires_at: Option<Millis>) -> Result<Self, String> {
         if starts_at.zip(expires_at).is_some_and(|(start, end)| start >= end) {
             return Err("must be later than startsAt".to_owned());
@@ -43,7 +39,6 @@ impl Period {
         Ok(Self { starts_at, expires_at })
     }
 
-    /// Where `now` lies.
     #[must_use]
     pub fn phase(self, now: Millis) -> Phase {
         if self.expires_at.is_some_and(|end| end <= now) {
@@ -55,7 +50,6 @@ impl Period {
         }
     }
 
-    /// Whether it counts at `now`.
     #[must_use]
     pub fn contains(self, now: Millis) -> bool {
         self.phase(now) == Phase::Within
@@ -63,7 +57,7 @@ impl Period {
 }
 
 impl Phase {
-    /// The word in answers.
+    /// The word that answers use.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,7 +68,7 @@ impl Phase {
     }
 }
 
-/// A value now, and what it will be.
+/// A value, and how it will change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InTime<T> {
     /// It never changes by itself.
@@ -83,22 +77,22 @@ pub enum InTime<T> {
     Changing(Rc<Course<T>>),
 }
 
-// The memory of an isolate holds 50,000 standings, and nearly none of them ever changes.
+// An isolate's memory holds 50,000 standings, and nearly none of them ever changes.
 #[cfg(target_pointer_width = "32")]
 const _: () = assert!(size_of::<InTime<crate::domain::permissions::permission::Standing>>() <= 8);
 
-/// What a value is, change by change.
+/// The values over time.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Course<T> {
     first: T,
-    /// From which moment on it is what, ascending.
+    /// In ascending order: from this moment on, the value is this.
     changes: Vec<(Millis, T)>,
-    /// From this moment on nobody has looked; `None` where the last change is the last one of all.
+    /// Changes after this moment are not known. `None` if all changes are known.
     known_until: Option<Millis>,
 }
 
 impl<T: Copy> InTime<T> {
-    /// The value at a moment; `None` where it must be read again.
+    /// The value at a moment. `None` if that moment is not known and the value must be read again.
     #[must_use]
     pub fn at(&self, now: Millis) -> Option<T> {
         let course = match self {
@@ -112,7 +106,7 @@ impl<T: Copy> InTime<T> {
         Some(past.map_or(course.first, |(_, value)| *value))
     }
 
-    /// What is made of it, at the same moments.
+    /// Applies `make` to the value of every moment.
     #[must_use]
     pub fn map<U>(self, make: impl Fn(T) -> U) -> InTime<U> {
         match self {
@@ -126,7 +120,7 @@ impl<T: Copy> InTime<T> {
     }
 }
 
-/// The union of grants, from `now` on.
+/// The union of the grants that are valid, now and at each later moment.
 #[must_use]
 pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permissions> {
     let mut counts = Counts::default();
@@ -136,7 +130,7 @@ pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permission
             Phase::After => continue,
             Phase::Within => counts.change(*permissions, true),
             Phase::Before => {
-                events.extend(period.starts_at.map(|start| (start, true, *permissions)))
+                events.extend(period.starts_at.map(|start| (start, true, *permissions)));
             }
         }
         events.extend(period.expires_at.map(|end| (end, false, *permissions)));
@@ -165,7 +159,7 @@ pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permission
     }
 }
 
-/// How many grants give each permission.
+/// For each permission, the number of valid grants that give it.
 #[derive(Default)]
 struct Counts([usize; Permission::ALL.len()]);
 
@@ -199,11 +193,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_course_says_what_looking_again_would_say(grants in proptest::collection::vec(some_grant(), 0..40), now in 0..60_i64) {
+        fn a_course_gives_the_value_that_reading_again_would_give(
+            grants in proptest::collection::vec(some_grant(), 0..40),
+            now in 0..60_i64,
+        ) {
             let course = union(&grants, Millis(now));
             for at in now..70 {
                 let counting = grants.iter().filter(|(_, period)| period.contains(Millis(at)));
-                let expected = counting.fold(Permissions::NONE, |union, (permissions, _)| union.union(*permissions));
+                let expected = counting
+                    .fold(Permissions::NONE, |union, (permissions, _)| union.union(*permissions));
                 match course.at(Millis(at)) {
                     Some(permissions) => prop_assert_eq!(permissions, expected, "at {}", at),
                     None => prop_assert!(at > now, "it was just read"),
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_counts_at_its_start_and_no_longer_at_its_end() {
+    fn a_grant_is_valid_at_its_start_and_no_longer_at_its_end() {
         let period = Period::new(Some(Millis(10)), Some(Millis(20))).unwrap();
         let phases = [9, 10, 19, 20].map(|at| period.phase(Millis(at)));
         assert_eq!(phases, [Phase::Before, Phase::Within, Phase::Within, Phase::After]);
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_again_is_as_small_as_its_value() {
+    fn a_value_that_never_changes_is_stored_without_a_course() {
         let over = Period { starts_at: Some(Millis(1)), expires_at: Some(Millis(5)) };
         let begun = Period { starts_at: Some(Millis(1)), expires_at: None };
         let all = union(&[(Permissions::ALL, over), (Permissions::of_grant([]), begun)], Millis(5));

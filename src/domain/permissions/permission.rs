@@ -1,89 +1,72 @@
-//! What may be done with a service, and by whom: the decisions. `tests/host/oracle.rs` says the
-//! same naively.
+//! Permissions on a service and the decision whether a user has one. `tests/host/oracle.rs` states
+//! the same decision in the simplest way, to check this one.
 
 use std::fmt;
 
-/// One thing that may be done with a service.
+/// Something that a user can be permitted to do with a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
-    /// Add to it.
     Add,
-    /// See it; part of every grant.
+    /// Part of every grant.
     View,
-    /// Change it.
     Modify,
-    /// Delete it.
     Delete,
-    /// Test it.
     Test,
-    /// Say who may do what with it.
+    /// Change who may do what with the service.
     Grant,
-    /// Share it.
     Share,
-    /// Release it.
     Release,
-    /// Export it.
     Export,
 }
 
-/// A set of permissions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Permissions(u16);
 
-/// Whom a grant is given to.
+/// The type of subject that a grant is given to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectType {
-    /// A user.
     User,
-    /// A department, and the departments below.
+    /// A department and all departments below it.
     Dept,
-    /// A group.
     Group,
 }
 
-/// Somebody and a service. The user need not be known to Postern.
+/// A user and a service. Postern need not know the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
-    /// The service's id.
     pub service_id: i64,
-    /// The user's id.
     pub user_id: i64,
 }
 
-/// A group and a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServiceGroup {
-    /// The service's id.
     pub service_id: i64,
-    /// The group's id.
     pub group_id: i64,
 }
 
-/// How somebody stands with a service: all that a check decides from.
+/// The facts about a user and a service from which a check decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The service's authorization switch; on for a service that nobody registered.
+    /// The service's authorization switch. It is on for a service that is not registered.
     pub switch: bool,
-    /// Whether the service is registered.
     pub service_exists: bool,
-    /// The user, where Postern knows them.
+    /// `None` if Postern does not know the user.
     pub user: Option<StandingUser>,
-    /// The union of the grants to the user, their departments with those above, and their groups; a
-    /// creator's is everything.
+    /// The union of all grants that reach the user: their own, those of their departments and of
+    /// the departments above, and those of their groups. A creator has all permissions.
     pub granted: Permissions,
 }
 
-/// What matters about a known user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandingUser {
-    /// Of type `Administrator`.
+    /// Whether the user is of type `Administrator`.
     pub is_administrator: bool,
-    /// Disabled users have no permissions.
+    /// A disabled user has no permissions.
     pub enabled: bool,
 }
 
 impl Permission {
-    /// All of them, in the order of answers.
+    /// In the order of answers.
     pub const ALL: [Self; 9] = [
         Self::Add,
         Self::View,
@@ -96,7 +79,6 @@ impl Permission {
         Self::Export,
     ];
 
-    /// The name, upper case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -112,7 +94,7 @@ impl Permission {
         }
     }
 
-    /// The name as messages write it: `View`.
+    /// The name as messages write it, for example `View`.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -128,7 +110,7 @@ impl Permission {
         }
     }
 
-    /// By its name, in any case; the error is the phrase that follows the field's name.
+    /// Case-insensitive. The error is a phrase to put after the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found =
             Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(name));
@@ -143,58 +125,52 @@ impl Permission {
 }
 
 impl Permissions {
-    /// Every permission.
     pub const ALL: Self = Self(0x1ff);
-    /// No permission.
     pub const NONE: Self = Self(0);
 
-    /// From stored bits; unknown bits are dropped.
+    /// Drops unknown bits.
     #[must_use]
     pub fn from_bits(bits: i64) -> Self {
         Self(u16::try_from(bits & i64::from(Self::ALL.0)).unwrap_or(0))
     }
 
-    /// To be stored.
     #[must_use]
     pub const fn bits(self) -> i64 {
         self.0 as i64
     }
 
-    /// From names; unknown names are dropped.
+    /// Drops unknown names.
     pub fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         names.filter_map(|name| Permission::parse(name).ok()).fold(Self::NONE, Self::with)
     }
 
-    /// The set of a grant: these, and VIEW.
+    /// These permissions and VIEW, which every grant has.
     #[must_use]
     pub fn of_grant(permissions: impl IntoIterator<Item = Permission>) -> Self {
         permissions.into_iter().fold(Self::NONE.with(Permission::View), Self::with)
     }
 
-    /// One more.
     #[must_use]
     pub const fn with(self, permission: Permission) -> Self {
         Self(self.0 | permission.bit())
     }
 
-    /// Both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether it is in the set.
     #[must_use]
     pub const fn has(self, permission: Permission) -> bool {
         self.0 & permission.bit() != 0
     }
 
-    /// Each, in the order of answers.
+    /// In the order of answers.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))
     }
 
-    /// Names, in the order of answers.
+    /// In the order of answers.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(Permission::name).collect()
@@ -208,10 +184,8 @@ impl fmt::Display for Permissions {
 }
 
 impl ObjectType {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::User, Self::Dept, Self::Group];
 
-    /// The name, upper case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -221,7 +195,7 @@ impl ObjectType {
         }
     }
 
-    /// By its name, in any case; the error is the phrase that follows the field's name.
+    /// Case-insensitive. The error is a phrase to put after the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found =
             Self::ALL.into_iter().find(|object_type| object_type.name().eq_ignore_ascii_case(name));
@@ -230,20 +204,21 @@ impl ObjectType {
 }
 
 impl Standing {
-    /// Whether the user is a known and enabled administrator.
+    /// Whether the user is known, enabled and an administrator.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
         self.user.is_some_and(|user| user.is_administrator && user.enabled)
     }
 
-    /// What was granted; nothing to a disabled user.
+    /// The granted permissions. A disabled user has none.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
         if self.user.is_some_and(|user| !user.enabled) { Permissions::NONE } else { self.granted }
     }
 
-    /// Whether the permission is there, by grant, by being an administrator, or because the switch
-    /// is off: that is a yes to everything but GRANT and RELEASE, for all but disabled users.
+    /// A user has a permission by a grant, by being an administrator, or because the service's
+    /// switch is off. A switch that is off allows everything but GRANT and RELEASE. A disabled user
+    /// has no permission.
     #[must_use]
     pub fn allows(&self, permission: Permission) -> bool {
         if self.user.is_some_and(|user| !user.enabled) {
@@ -277,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_switch_spares_everything_but_grant_and_release() {
+    fn a_switch_that_is_off_allows_everything_but_grant_and_release() {
         let mut standing = Standing {
             switch: false,
             service_exists: true,

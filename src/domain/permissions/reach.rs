@@ -1,4 +1,5 @@
-//! The departments and groups that a user is in, and those departments that lie above.
+//! The departments and groups whose grants reach a user: those with the user as a member, and the
+//! departments above.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -8,34 +9,30 @@ use crate::domain::permissions::directory::UnitKind;
 /// A department or group whose grants reach a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
-    /// Which of the two.
     pub kind: UnitKind,
-    /// Its id.
     pub id: i64,
-    /// Its name, where it is registered and has one.
+    /// `None` if the unit is not registered or has no name.
     pub name: Option<String>,
-    /// The department above.
+    /// The department above this one.
     pub parent_id: Option<i64>,
-    /// Why its grants reach the user.
     pub through: Through,
 }
 
-/// Why the grants of a department or group reach a user.
+/// The reason why the grants of a department or group reach a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Through {
-    /// The user is in it.
+    /// The user is a member.
     Membership,
-    /// Their token says that they are in the group.
+    /// The user's token names the group.
     Token,
-    /// It lies above a department that they are in.
+    /// The user is a member of a department below this one.
     DepartmentBelow,
 }
 
 impl Through {
-    /// The words in answers, in the order of the variants.
+    /// The words that answers use, in the order of the variants.
     pub const NAMES: [&'static str; 3] = ["membership", "token", "departmentBelow"];
 
-    /// The word in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         let [membership, token, below] = Self::NAMES;
@@ -47,17 +44,16 @@ impl Through {
     }
 }
 
-/// What is reached, to be asked for often: one explanation may look at thousands of grants.
+/// An index of what reaches a user. One explanation may look up thousands of grants.
 #[derive(Debug)]
 pub struct Reach<'r> {
     units: HashMap<(UnitKind, i64), &'r Reached>,
-    /// The department below, on the shortest way from one that the user is in; `None` for such a
-    /// one.
+    /// For each department, the next one below on the shortest way down to a department with the
+    /// user as a member. `None` for such a department itself.
     below: HashMap<i64, Option<i64>>,
 }
 
 impl<'r> Reach<'r> {
-    /// Of these departments and groups.
     #[must_use]
     pub fn new(reached: &'r [Reached]) -> Self {
         let units: HashMap<_, _> =
@@ -70,7 +66,7 @@ impl<'r> Reach<'r> {
             reached.iter().filter(is_start).map(|unit| (unit.id, None)).collect();
         while let Some((id, from)) = queue.pop_front() {
             let Some(unit) = units.get(&(UnitKind::Department, id)) else { continue };
-            // A department that was met before was met on a way that is no longer.
+            // The search is breadth-first, so an earlier way to a department is never longer.
             if let Entry::Vacant(entry) = below.entry(id) {
                 entry.insert(from);
                 queue.extend(unit.parent_id.map(|parent| (parent, Some(id))));
@@ -79,14 +75,14 @@ impl<'r> Reach<'r> {
         Self { units, below }
     }
 
-    /// A department or group, if its grants reach the user.
+    /// The department or group, if its grants reach the user.
     #[must_use]
     pub fn unit(&self, kind: UnitKind, id: i64) -> Option<&'r Reached> {
         self.units.get(&(kind, id)).copied()
     }
 
-    /// The way from a department that the user is in up to one that lies above: each with the next
-    /// one above it. Empty where there is none.
+    /// The way from a department with the user as a member up to this one, both included. Empty if
+    /// there is none.
     #[must_use]
     pub fn path_to(&self, department: i64) -> Vec<&'r Reached> {
         let mut way = Vec::new();

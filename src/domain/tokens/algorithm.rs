@@ -1,25 +1,26 @@
-//! Signature algorithms of JSON Web Signatures (RFC 7518, 3.1; RFC 8037).
+//! Signature algorithms of JSON Web Signatures (RFC 7518, section 3.1; RFC 8037).
 
 use std::fmt;
 
-/// What signs, and by which hash or on which curve.
+/// A signature scheme with its hash or curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// HMAC (RFC 7518, 3.2): the secret is shared, so that whoever verifies can also sign.
+    /// HMAC (RFC 7518, section 3.2). The secret is shared, so whoever can verify can also sign.
     Hmac(Hash),
-    /// RSASSA-PKCS1-v1_5 (RFC 7518, 3.3).
+    /// RSASSA-PKCS1-v1_5 (RFC 7518, section 3.3).
     RsaPkcs1(Hash),
-    /// RSASSA-PSS with the hash in its mask, too, and a salt as long as the hash (RFC 7518, 3.5).
+    /// RSASSA-PSS (RFC 7518, section 3.5). MGF1 uses the same hash, and the salt is as long as the
+    /// hash.
     RsaPss(Hash),
-    /// ECDSA (RFC 7518, 3.4). The hash is as long as the curve's numbers, or the longest for P-521.
+    /// ECDSA (RFC 7518, section 3.4). The hash is as long as the curve's numbers. P-521 uses
+    /// SHA-512.
     Ecdsa(Curve),
-    /// Ed25519; of the curves of RFC 8037 the only one.
+    /// Of the curves of RFC 8037, only Ed25519 is supported.
     Ed25519,
-    /// None: the issuer is asked (RFC 7662).
+    /// No signature. Postern asks the issuer's introspection endpoint (RFC 7662).
     Introspection,
 }
 
-/// A hash of the SHA-2 family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
     /// 32 bytes.
@@ -30,7 +31,6 @@ pub enum Hash {
     Sha512,
 }
 
-/// A curve of ECDSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Curve {
     /// secp256r1.
@@ -41,22 +41,20 @@ pub enum Curve {
     P521,
 }
 
-/// Declares the algorithms: the registered name and the family of each.
+/// Declares the algorithms, each with its registered name and its family.
 macro_rules! algorithms {
     ($($algorithm:ident $name:literal $family:expr;)*) => {
-        /// Every algorithm that a token app may name, by its registered name.
+        /// The algorithms that a token app can have, under their registered names.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Algorithm {
             $(#[doc = concat!("`", $name, "`")] $algorithm,)*
         }
 
         impl Algorithm {
-            /// All of them.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$algorithm),*];
-            /// All their names, in the same order.
+            /// In the order of `ALL`.
             pub const NAMES: [&str; Self::ALL.len()] = [$($name),*];
 
-            /// The registered name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -64,7 +62,6 @@ macro_rules! algorithms {
                 }
             }
 
-            /// What signs.
             #[must_use]
             pub const fn family(self) -> Family {
                 match self {
@@ -94,21 +91,21 @@ algorithms! {
 }
 
 impl Algorithm {
-    /// By its registered name, where it is one of signatures: a token or a key may name no other.
+    /// Only algorithms of signatures. A token or a key cannot name `introspection`.
     #[must_use]
     pub fn of_signature(name: &str) -> Option<Self> {
         Self::from_name(name).filter(|algorithm| *algorithm != Self::Introspection)
     }
 
-    /// By its name, which is case-sensitive.
+    /// Case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The algorithm by the one name under which it is compared. `Ed25519` (RFC 9864) is another
-    /// name of `EdDSA`, because Ed25519 is the only curve of it here: an app keeps the name that it
-    /// was given, and takes tokens and keys that say either.
+    /// The name under which algorithms are compared. `Ed25519` (RFC 9864) and `EdDSA` are the same
+    /// here, because Ed25519 is the only supported curve of `EdDSA`. An app keeps the name that it
+    /// was given, and accepts tokens and keys with either name.
     #[must_use]
     pub const fn canonical(self) -> Self {
         match self {
@@ -117,8 +114,8 @@ impl Algorithm {
         }
     }
 
-    /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash. `None` for an
-    /// algorithm that has a public key instead.
+    /// The shortest secret in bytes that RFC 7518, section 3.2 allows: the size of the hash. `None`
+    /// for an algorithm without a shared secret.
     #[must_use]
     pub const fn min_secret_bytes(self) -> Option<usize> {
         match self.family() {
@@ -131,7 +128,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether the secret is shared, so that whoever verifies can also sign.
+    /// Whether whoever can verify can also sign.
     #[must_use]
     pub const fn has_shared_secret(self) -> bool {
         self.min_secret_bytes().is_some()
@@ -139,7 +136,6 @@ impl Algorithm {
 }
 
 impl Hash {
-    /// Its length.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -151,10 +147,9 @@ impl Hash {
 }
 
 impl Curve {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
-    /// Its name in JWKs and in WebCrypto.
+    /// The name in JWKs and in WebCrypto.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -164,7 +159,7 @@ impl Curve {
         }
     }
 
-    /// By that name.
+    /// Case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|curve| curve.name() == name)
@@ -180,7 +175,7 @@ impl Curve {
         }
     }
 
-    /// The hash that ECDSA uses with it (RFC 7518, 3.4).
+    /// The hash that ECDSA uses with the curve (RFC 7518, section 3.4).
     #[must_use]
     pub const fn hash(self) -> Hash {
         match self {

@@ -1,5 +1,6 @@
-//! What is looked at in a token after its signature: one list, in order. Verification stops at the
-//! first check that does not hold; an explanation goes through all of them.
+//! The checks of a token after its signature, as one ordered list. Verification stops at the first
+//! check that fails. An explanation runs all of them.
+//!
 //! Sources: RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (access tokens).
 
 use crate::domain::identity::user::Username;
@@ -8,38 +9,37 @@ use crate::domain::tokens::policy::BoundTokens;
 use crate::domain::tokens::token_app::TokenAppTerms;
 use crate::error::{Denied, Error, Refusal};
 
-/// The claims that an access token must have (RFC 9068, 2.2), where an app takes nothing else.
+/// The claims that RFC 9068, section 2.2 requires of an access token. They are checked if an app
+/// accepts no other type of token.
 const OF_ACCESS_TOKENS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
-/// The claims that tell the authorized party, the first of them that is there.
+/// The claims that can name the authorized party. The first one present decides.
 const PARTIES: [&str; 4] = ["azp", "client_id", "appid", "cid"];
 
-/// One check.
 #[derive(Debug)]
 pub struct Check {
-    /// Its name in explanations.
+    /// The name in explanations.
     pub name: &'static str,
-    /// Whether it holds, and what it reads on the way.
+    /// Fails if the check fails. It stores in [`Reading`] what later steps need.
     pub holds: fn(&VerifiedClaims<'_>, &TokenAppTerms, Clock, &mut Reading) -> Result<(), Error>,
 }
 
-/// What checks read and others need, so that nothing is read twice.
+/// Values that the checks have read, so that no claim is read twice.
 #[derive(Debug, Default)]
 pub struct Reading {
     lifetime: Option<Lifetime>,
     username: Option<Username>,
 }
 
-/// What a token is good for whose checks all hold.
+/// The result for a token that passed all checks.
 #[derive(Debug)]
 pub struct Admission {
-    /// From when until when it counts.
     pub lifetime: Lifetime,
-    /// Whom it names.
+    /// The user that the token names.
     pub username: Username,
 }
 
-/// All of them, in order.
+/// In the order in which they run.
 pub const CHECKS: [Check; 8] = [
     Check {
         name: "type",
@@ -78,21 +78,19 @@ pub const CHECKS: [Check; 8] = [
     },
 ];
 
-/// The name of the check after these. It looks into memory, so that it is not in the list: neither
-/// the token nor its `jti` was revoked.
+/// The name of the check that follows these: neither the token nor its `jti` is revoked. It is not
+/// in the list, because it needs the isolate's memory.
 pub const REVOCATION: &str = "revocation";
 
-/// A check that did not hold.
 #[derive(Debug)]
 pub struct Failed {
-    /// How many held before it: of several apps with one key, the one whose checks held longest
-    /// says why.
+    /// The number of checks that passed before. If several apps have the same key, the error of the
+    /// app with the greatest number is reported.
     pub held: usize,
-    /// Why.
     pub why: Error,
 }
 
-/// Whether all checks hold.
+/// Runs all checks, and stops at the first that fails.
 pub fn admit(
     claims: &VerifiedClaims<'_>,
     terms: &TokenAppTerms,
@@ -108,8 +106,8 @@ pub fn admit(
     Ok(Admission { lifetime, username })
 }
 
-/// Logout tokens, security events and the like are signed by the same keys, and are no credentials
-/// (RFC 8725, 3.11).
+/// Refuses logout tokens, security events and similar tokens. Issuers sign them with the same keys,
+/// but they are no credentials (RFC 8725, section 3.11).
 fn is_credential(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
     let types = &terms.policy.types;
     if !types.iter().any(|of_list| claims.kind().is(of_list)) || claims.get("events").is_some() {
@@ -163,7 +161,8 @@ fn is_of_party(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(),
     Err(Denied::ClaimMissing(PARTIES[0].into()))
 }
 
-/// RFC 7800, RFC 8705 and RFC 9449: who shows such a token must also show that they have the key.
+/// Refuses tokens that are bound to a key (RFC 7800, RFC 8705, RFC 9449). Whoever presents one must
+/// also prove possession of the key, which Postern does not check.
 fn is_unbound(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
     let is_bound = claims.get("cnf").is_some() && terms.policy.bound_tokens == BoundTokens::Refuse;
     if is_bound { Err(Denied::BoundToken) } else { Ok(()) }
@@ -183,7 +182,7 @@ fn has_scopes(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), 
     Err(Refusal::InsufficientScope { scopes: needed.join(" ") }.into())
 }
 
-/// A claim that is a text where it is there.
+/// A claim that must be a text if it is present.
 fn text<'c>(claims: &'c VerifiedClaims<'_>, name: &str) -> Result<Option<&'c str>, Denied> {
     let text =
         |value: &'c serde_json::Value| value.as_str().ok_or_else(|| Denied::ClaimType(name.into()));

@@ -1,4 +1,4 @@
-//! As much of DER (X.690) as a public key needs: strictly read, and written.
+//! The part of DER (X.690) that public keys need, with a strict reader and a writer.
 
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
@@ -6,7 +6,8 @@ pub(super) const NULL: u8 = 0x05;
 pub(super) const OBJECT_ID: u8 = 0x06;
 pub(super) const SEQUENCE: u8 = 0x30;
 
-/// Reads one value after the other. `None` is: not DER, or not what was asked for.
+/// Reads one value after another. `None` means that the bytes are not DER, or not the expected
+/// value.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -15,7 +16,8 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// The content of the next value, which must have that tag and the shortest possible length.
+    /// The content of the next value. It must have this tag, and its length must have the shortest
+    /// encoding.
     pub(super) fn value(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (&found, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
@@ -46,7 +48,7 @@ impl<'a> Reader<'a> {
         self.value(SEQUENCE).map(Self)
     }
 
-    /// A positive integer, without the byte that only says so.
+    /// A positive integer, without the leading zero byte that marks it as positive.
     pub(super) fn positive(&mut self) -> Option<&'a [u8]> {
         match self.value(INTEGER)? {
             [0, rest @ ..] => rest.first().is_some_and(|first| *first >= 0x80).then_some(rest),
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The bytes of a bit string of whole bytes.
+    /// The bytes of a bit string without unused bits.
     pub(super) fn bits(&mut self) -> Option<&'a [u8]> {
         self.value(BIT_STRING)?.strip_prefix(&[0])
     }
@@ -64,13 +66,14 @@ impl<'a> Reader<'a> {
         self.0.first() == Some(&tag)
     }
 
-    /// That nothing follows.
+    /// Fails unless all bytes were read.
     pub(super) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }
 
-/// A value with its tag and length; at most 65,535 bytes, which the limits of keys keep.
+/// Writes a value with its tag and length. The content has at most 65,535 bytes, which the limits
+/// on keys ensure.
 pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
     let [high, low] = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -87,7 +90,7 @@ pub(super) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     value(SEQUENCE, &parts.concat())
 }
 
-/// A positive integer of bytes without leading zeros.
+/// Writes a positive integer. `bytes` has no leading zeros.
 pub(super) fn positive(bytes: &[u8]) -> Vec<u8> {
     let sign: &[u8] = if bytes.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
     value(INTEGER, &[sign, bytes].concat())

@@ -1,42 +1,38 @@
-//! Why an issuer's keys could not be fetched.
+//! The reasons why an issuer's keys could not be fetched.
 
 use std::fmt;
 
 /// The longest answer of an issuer that is read.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// How long an issuer may take to answer, metadata and keys together.
+/// The time in which an issuer must answer, for metadata and keys together.
 pub const FETCH_TIMEOUT_S: u32 = 5;
 
-/// Each is something else that an operator has to mend. Its `Display` is a sentence without a full
+/// Each variant needs a different remedy by an operator. Its `Display` is a sentence without a full
 /// stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchProblem {
-    /// There was no whole answer within the time limit.
+    /// The answer was not complete within [`FETCH_TIMEOUT_S`].
     TimedOut,
-    /// There was no answer at all: no such host, no connection, no valid certificate.
+    /// There was no answer: unknown host, no connection, or an invalid certificate.
     Unreachable(String),
-    /// 401 or 403.
+    /// Status 401 or 403.
     Forbidden(u16),
-    /// 404 or 410.
+    /// Status 404 or 410.
     NotFound(u16),
     /// Any other status than 200.
     Status(u16),
-    /// The answer is over [`MAX_ANSWER_BYTES`].
+    /// The answer is longer than [`MAX_ANSWER_BYTES`].
     TooLong,
-    /// A redirect leads to a place that could not have been registered, or there are too many.
+    /// A redirect leads to a URL that could not have been registered, or there are too many
+    /// redirects.
     BadRedirect(String),
-    /// What was to be a JWK Set is none.
+    /// The answer is not a JWK Set.
     NotASet(String),
-    /// What was to be a JWK Set is the metadata of an issuer.
-    IsMetadata {
-        /// Its `issuer`.
-        issuer: String,
-        /// Its `jwks_uri`.
-        jwks_uri: String,
-    },
-    /// What was to be the metadata of an issuer is none.
+    /// The answer is the metadata of an issuer instead of a JWK Set.
+    IsMetadata { issuer: String, jwks_uri: String },
+    /// The answer is not the metadata of an issuer.
     NotMetadata(String),
-    /// The metadata is that of another issuer than the configured one.
+    /// The metadata belongs to another issuer than the configured one.
     IssuerMismatch {
         /// The `issuer` of the metadata.
         found: String,
@@ -46,7 +42,7 @@ pub enum FetchProblem {
 }
 
 impl FetchProblem {
-    /// One word for it, for answers that programs read.
+    /// A stable word for programs.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -65,13 +61,13 @@ impl FetchProblem {
         }
     }
 
-    /// What the platform said, for the log only.
+    /// The platform's own error text, for the log only.
     #[must_use]
     pub fn for_log(&self) -> &str {
         if let Self::Unreachable(why) = self { why } else { "" }
     }
 
-    /// Whether the keys that were fetched before must not be used any more.
+    /// Whether the keys that were fetched earlier must no longer be used.
     #[must_use]
     pub fn ends_trust(&self) -> bool {
         matches!(self, Self::IssuerMismatch { .. })
@@ -98,7 +94,8 @@ impl fmt::Display for FetchProblem {
             Self::IsMetadata { issuer, jwks_uri } => {
                 write!(
                     f,
-                    "the answer is the metadata of the issuer {issuer:?}, whose keys are at {jwks_uri:?}"
+                    "the answer is the metadata of the issuer {issuer:?}, \
+                     whose keys are at {jwks_uri:?}"
                 )
             }
             Self::NotMetadata(why) => write!(f, "the answer is no metadata of an issuer: it {why}"),

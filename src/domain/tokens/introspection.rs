@@ -1,5 +1,4 @@
-//! Tokens of which their issuer's introspection endpoint says what they say (RFC 7662): how the
-//! answer is read.
+//! Reads the answer of an issuer's introspection endpoint about a token (RFC 7662).
 
 use std::rc::Rc;
 
@@ -8,23 +7,23 @@ use serde_json::Value;
 use crate::domain::json::Members;
 use crate::domain::tokens::jwt::{Kind, Parts, UnverifiedToken, VerifiedClaims, media_type};
 
-/// The longest answer that is read, in bytes.
+/// In bytes.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// The type of a token about which the answer does not say whether it is an access token. An app
-/// takes such tokens if its `types` name this.
+/// The type of a token if the endpoint's answer does not say whether it is an access token. An app
+/// accepts such tokens if its `types` has this word.
 pub const UNSPECIFIED: &str = "unspecified";
 
-/// What the endpoint says of a token that is active.
+/// The endpoint's answer about an active token.
 #[derive(Clone)]
 pub struct Said(Rc<Parts>);
 
-/// A token, and what the endpoint says of it.
+/// A token with the endpoint's answer about it.
 pub struct Introspected<'a>(UnverifiedToken<'a>);
 
 impl Said {
-    /// Reads an answer; `None` is that the token is not active. `is_jwt` tells whether the token
-    /// has the form of one. The error is the phrase that follows "the answer".
+    /// Reads an answer. `None` means that the token is not active. `is_jwt` says whether the token
+    /// has the form of a JWT. The error is a phrase to put after "the answer".
     pub fn read(answer: &[u8], token: &str, is_jwt: bool) -> Result<Option<Self>, String> {
         if answer.len() > MAX_ANSWER_BYTES {
             return Err(format!("must have at most {MAX_ANSWER_BYTES} bytes"));
@@ -40,19 +39,19 @@ impl Said {
         Ok(Some(Self(Rc::new(Parts::introspected(members, kind, token, is_jwt)))))
     }
 
-    /// About how much memory it takes.
+    /// The approximate memory use in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
-    /// `exp`, after which the answer says nothing any more, in seconds since the epoch.
+    /// `exp`, in seconds since the epoch. The answer is not valid after it.
     #[must_use]
     pub fn expires_at_s(&self) -> Option<i64> {
         self.0.expires_at_s()
     }
 
-    /// The token of which this is said.
+    /// Combines the answer with the text of the token that was asked about.
     #[must_use]
     pub fn of<'a>(&self, token: &'a str) -> Introspected<'a> {
         Introspected(UnverifiedToken::introspected(token, Rc::clone(&self.0)))
@@ -60,15 +59,15 @@ impl Said {
 }
 
 impl Introspected<'_> {
-    /// What the token says. Nobody has looked yet whether the app accepts that.
+    /// The claims in the answer. The checks of the app have not run yet.
     #[must_use]
     pub fn claims(&self) -> Option<VerifiedClaims<'_>> {
         self.0.introspected_claims()
     }
 }
 
-/// Whether it is an access token. Many endpoints call refresh tokens active, too, and each says in
-/// another member what a token is.
+/// The type of the token. Many endpoints report refresh tokens as active, too, and different
+/// endpoints name the type in different members.
 fn kind(members: &Members) -> Kind {
     let is_one = |name: &str, wanted: &[&str]| {
         let text = |value: &Value| {

@@ -1,4 +1,4 @@
-//! Where the issuer of an app's tokens is asked about them (RFC 7662), and as whom.
+//! The introspection endpoint of an app (RFC 7662), and the credential that Postern sends to it.
 
 use base64ct::{Base64, Encoding};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,20 +7,21 @@ use crate::domain::secret::Secret;
 use crate::domain::tokens::key_source::HttpsUrl;
 use crate::domain::tokens::policy::Policy;
 
-/// What a form may have as it is. A space is `%20`: those who expect a plus read that too.
+/// Characters that a form need not encode. A space becomes `%20`, which servers that expect a plus
+/// also accept.
 const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// The endpoint of an app, and the credential that it wants.
+/// The introspection endpoint of an app, with the client's credential.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Where it is.
     pub url: HttpsUrl,
     client_id: String,
     secret: Secret,
 }
 
 impl Endpoint {
-    /// That of an app. The error is the name of a member, and the phrase that follows it.
+    /// Reads the endpoint of an app. The error is the name of a member, and a phrase to put after
+    /// it.
     pub fn of(policy: &Policy, secret: &Secret) -> Result<Self, (&'static str, String)> {
         let url = policy
             .introspection_endpoint
@@ -37,7 +38,8 @@ impl Endpoint {
         Ok(Self { url, client_id, secret: secret.clone() })
     }
 
-    /// The credential for Basic, both parts encoded like a form (RFC 6749, 2.3.1).
+    /// The value of `Authorization` for Basic. Both parts are form-encoded (RFC 6749, section
+    /// 2.3.1).
     #[must_use]
     pub fn authorization(&self) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, AS_IT_IS).to_string();
@@ -49,7 +51,7 @@ impl Endpoint {
         format!("Basic {}", Base64::encode_string(both.as_bytes()))
     }
 
-    /// The body of a question about a token.
+    /// The form body that asks about a token.
     #[must_use]
     pub fn question(token: &str) -> String {
         format!("token={}&token_type_hint=access_token", utf8_percent_encode(token, AS_IT_IS))

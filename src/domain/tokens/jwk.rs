@@ -1,5 +1,5 @@
-//! JSON Web Keys (RFC 7517; RFC 7518, 6; RFC 8037, 2): public keys for signatures, and the bytes of
-//! shared secrets.
+//! JSON Web Keys (RFC 7517; RFC 7518, section 6; RFC 8037, section 2): public keys for signatures,
+//! and the bytes of shared secrets.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
@@ -7,14 +7,13 @@ use serde_json::{Map, Value};
 use crate::domain::tokens::algorithm::{Algorithm, Curve};
 use crate::domain::tokens::public_key::PublicKey;
 
-/// A public key with what its JWK says about it.
+/// A public key with the metadata of its JWK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerKey {
-    /// The key.
     pub key: PublicKey,
-    /// `kid`: how tokens name it.
+    /// `kid`, by which tokens name the key.
     pub id: Option<String>,
-    /// `alg`: the only algorithm that it is for.
+    /// `alg`, the only algorithm that the key may be used with.
     pub algorithm: Option<Algorithm>,
 }
 
@@ -22,7 +21,7 @@ pub struct IssuerKey {
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 impl IssuerKey {
-    /// Reads a JWK. The error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         if is_private(jwk) {
             return Err(
@@ -47,8 +46,8 @@ impl IssuerKey {
         key.algorithm.map_or(Ok(()), |algorithm| key.key.fits(algorithm)).map(|()| key)
     }
 
-    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's
-    /// name.
+    /// Checks that the key is for its app's algorithm. The error is a phrase to put after the
+    /// field's name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
         check_algorithm(self.algorithm, algorithm)?;
         self.key.fits(algorithm)
@@ -61,8 +60,8 @@ impl From<PublicKey> for IssuerKey {
     }
 }
 
-/// Corrects what some issuers write in place of the right thing: padding of base64url (RFC 7515, 2
-/// has none), and null for a member that they do not set.
+/// Repairs what some issuers write: padding of base64url, which RFC 7515, section 2 forbids, and
+/// null for members that they do not set.
 pub(super) fn forgive(jwk: &mut Map<String, Value>) {
     jwk.retain(|_, value| !value.is_null());
     for name in ["n", "e", "x", "y"] {
@@ -72,8 +71,8 @@ pub(super) fn forgive(jwk: &mut Map<String, Value>) {
     }
 }
 
-/// The bytes of an `oct` key that is for the algorithm (RFC 7518, 6.4.1). The error is the phrase
-/// that follows the field's name.
+/// The bytes of an `oct` key for the algorithm (RFC 7518, section 6.4.1). The error is a phrase to
+/// put after the field's name.
 pub(super) fn shared_bytes(jwk: &Map<String, Value>, wanted: Algorithm) -> Result<Vec<u8>, String> {
     check_use(jwk)?;
     check_algorithm(algorithm(jwk)?, wanted)?;
@@ -93,7 +92,6 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
-/// A key's `alg`.
 fn algorithm(jwk: &Map<String, Value>) -> Result<Option<Algorithm>, String> {
     let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
     optional_text(jwk, "alg")?
@@ -110,7 +108,6 @@ fn check_algorithm(only: Option<Algorithm>, wanted: Algorithm) -> Result<(), Str
     }
 }
 
-/// Whether a JWK has a member that only private or shared keys have.
 pub(super) fn is_private(jwk: &Map<String, Value>) -> bool {
     PRIVATE.iter().any(|name| jwk.contains_key(*name))
         || jwk.get("kty").is_some_and(|kind| kind == "oct")

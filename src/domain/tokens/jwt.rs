@@ -1,10 +1,11 @@
-//! JSON Web Tokens: reading one strictly, before any key is touched; checking its signature and its
-//! lifetime; signing one.
+//! JSON Web Tokens: strict parsing before any key is used, the check of signature and lifetime, and
+//! signing.
 //!
-//! `jwt-compact` does the signatures by shared secrets; the platform does those by public keys,
-//! whom the caller asks. What it would let through (an unknown `crit`, `b64`, doubled claims, an
-//! empty key) is refused here. Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current
-//! practice).
+//! `jwt-compact` computes the signatures by shared secrets. The caller asks the platform about
+//! signatures by public keys. This module refuses what `jwt-compact` would accept: an unknown
+//! `crit`, `b64`, duplicate claims, an empty key.
+//!
+//! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -26,60 +27,60 @@ use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Fault};
 
-/// The longest token that is looked at, in a header or a body.
+/// The longest token that is read from a header or a body.
 pub const MAX_BYTES: usize = 16 * 1024;
-/// The longest token that is looked at in a URL.
+/// The longest token that is read from a URL.
 pub const MAX_BYTES_IN_URL: usize = 8 * 1024;
 
-/// A token that was read, and not yet believed.
+/// A token that was parsed but not verified.
 pub struct UnverifiedToken<'a> {
     text: &'a str,
     parts: Rc<Parts>,
     signed_before_by: Option<KeyId>,
 }
 
-/// What a token says.
+/// The content of a token.
 pub(super) struct Parts {
     algorithm: Algorithm,
     key_id: Option<String>,
     kind: Kind,
     claims: Members,
     signature: Vec<u8>,
-    /// The length of what is signed: all before the last dot.
+    /// The length of the signed text, which is everything before the last dot.
     signed_bytes: usize,
-    /// Of what is signed. Made when a revocation is first looked for, and kept with the token.
+    /// The digest of the signed text. It is computed when a revocation is first looked up, and kept
+    /// with the token.
     signed_digest: OnceCell<HashedToken>,
-    /// Whether the issuer's introspection endpoint says it, and not the token.
+    /// Whether the claims come from the issuer's introspection endpoint instead of the token.
     introspected: bool,
 }
 
-/// What a token's header says about its type.
+/// The type in a token's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// There is no `typ`.
     None,
-    /// `typ` without `application/` (RFC 7515, 4.1.9). It is a media type, whose letters' case does
+    /// `typ` without `application/` (RFC 7515, section 4.1.9). It is a media type, so its case does
     /// not matter.
     Type(String),
-    /// `typ` is no text.
+    /// `typ` is not a text.
     Unreadable,
 }
 
-/// What a token says, of which it is known that it is signed. Made by [`UnverifiedToken`] only,
-/// once it is verified.
+/// The claims of a token that was verified. Only [`UnverifiedToken`] makes them, after
+/// verification.
 pub struct VerifiedClaims<'t>(&'t UnverifiedToken<'t>);
 
-/// When a token counts.
+/// The time at which a token is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    /// Now.
     pub now: Millis,
-    /// How far clocks may differ, in seconds.
+    /// The difference between clocks that is tolerated, in seconds.
     pub leeway_s: i64,
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads a token in compact serialization (RFC 7515, 7.1).
+    /// Reads a token in compact serialization (RFC 7515, section 7.1).
     pub fn parse(token: &'a str) -> Result<Self, Denied> {
         if token.len() > MAX_BYTES {
             return Err(Denied::TooLong);
@@ -105,22 +106,23 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { text: token, parts: Rc::new(parts), signed_before_by: None })
     }
 
-    /// A token of which it is known what it says, and that the key signed this very text.
+    /// A token with known content. The caller must know that the key signed exactly this text.
     pub(super) fn signed_before(text: &'a str, parts: Rc<Parts>, key: KeyId) -> Self {
         Self { text, parts, signed_before_by: Some(key) }
     }
 
-    /// A token of which its issuer's introspection endpoint says what it says.
+    /// A token whose content is the answer of its issuer's introspection endpoint.
     pub(super) fn introspected(text: &'a str, parts: Rc<Parts>) -> Self {
         Self { text, parts, signed_before_by: None }
     }
 
-    /// What the endpoint says; `None` where it was not asked.
+    /// The claims in the endpoint's answer. `None` if the endpoint was not asked.
     pub(super) fn introspected_claims(&self) -> Option<VerifiedClaims<'_>> {
         self.parts.introspected.then_some(VerifiedClaims(self))
     }
 
-    /// The algorithm of the header in its canonical form, which only narrows the choice of apps.
+    /// The header's algorithm in its canonical form. It is not trusted, and only narrows the choice
+    /// of apps.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.parts.algorithm
@@ -132,19 +134,18 @@ impl<'a> UnverifiedToken<'a> {
         self.parts.key_id.as_deref()
     }
 
-    /// `iss`, which is not believed yet: it only narrows the choice of apps.
+    /// `iss`. It is not verified yet, and only narrows the choice of apps.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.parts.claims.get("iss")?.as_str()
     }
 
-    /// All of it.
+    /// The whole token.
     #[must_use]
     pub fn text(&self) -> &str {
         self.text
     }
 
-    /// What it says.
     pub(super) fn parts(&self) -> &Rc<Parts> {
         &self.parts
     }
@@ -153,8 +154,8 @@ impl<'a> UnverifiedToken<'a> {
         self.text.as_bytes().get(..self.parts.signed_bytes).unwrap_or_default()
     }
 
-    /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for
-    /// believing.
+    /// Claims that could be a user name, at most 16. They are for prefetching only, since they are
+    /// not verified.
     #[must_use]
     pub fn possible_usernames(&self) -> Vec<String> {
         self.parts
@@ -166,7 +167,8 @@ impl<'a> UnverifiedToken<'a> {
             .collect()
     }
 
-    /// The keys by which it is revoked as a token of the app: its own, and the one of its `jti`.
+    /// The keys under which a revocation of this token is stored: that of the token itself, and
+    /// that of its `jti` within the app.
     #[must_use]
     pub fn revocation_keys(&self, app: &AppName) -> (RevocationKey, Option<RevocationKey>) {
         (self.revocation_key(), self.jti().map(|jti| RevocationKey::of_jti(app, &jti)))
@@ -181,8 +183,8 @@ impl<'a> UnverifiedToken<'a> {
         self.parts.claims.get("jti").and_then(identifier)
     }
 
-    /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm
-    /// must be the same, and a blank secret verifies nothing.
+    /// Checks the signature with the app's algorithm and shared secret. Fails unless the header
+    /// names the same algorithm. A blank secret verifies nothing.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
         if self.parts.algorithm != algorithm.canonical() || secret.is_empty() {
@@ -193,7 +195,8 @@ impl<'a> UnverifiedToken<'a> {
             Family::Hmac(Hash::Sha256) => fits(&Hs256, &Hs256Key::new(key), signature, text),
             Family::Hmac(Hash::Sha384) => fits(&Hs384, &Hs384Key::new(key), signature, text),
             Family::Hmac(Hash::Sha512) => fits(&Hs512, &Hs512Key::new(key), signature, text),
-            // Their keys are public: as a secret, one would let everybody sign.
+            // The keys of these algorithms are public. Used as a shared secret, one would let
+            // anybody sign.
             Family::RsaPkcs1(_)
             | Family::RsaPss(_)
             | Family::Ecdsa(_)
@@ -203,10 +206,9 @@ impl<'a> UnverifiedToken<'a> {
         right.then_some(VerifiedClaims(self))
     }
 
-    /// Checks the signature with the app's algorithm and one of its issuer's public keys. The
-    /// header's algorithm must be the same, and the signature as long as the key makes them.
-    /// `check` tells whether a signature over a message is by the key; its error is that the key
-    /// cannot be used.
+    /// Checks the signature with the app's algorithm and a public key of its issuer. Fails unless
+    /// the header names the same algorithm and the signature has the length that the key makes.
+    /// `check` gets the signature and the message. Its error means that the key cannot be used.
     pub async fn verify_by(
         &self,
         algorithm: Algorithm,
@@ -223,8 +225,8 @@ impl<'a> UnverifiedToken<'a> {
         Ok(right.then_some(VerifiedClaims(self)))
     }
 
-    /// The key that was found before to have signed this very token, and what it says. Whoever asks
-    /// must see to it that the key counts.
+    /// The claims and the key, if the key is known to have signed exactly this token. The caller
+    /// must check that the key is still valid for the app.
     #[must_use]
     pub fn verified_before(&self) -> Option<(KeyId, VerifiedClaims<'_>)> {
         Some((self.signed_before_by?, VerifiedClaims(self)))
@@ -232,8 +234,9 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl Parts {
-    /// What an introspection endpoint says of a token. One that has the form of a JSON Web Token is
-    /// revoked by what is signed of it, and any other by the whole of it.
+    /// Makes the content from the answer of an introspection endpoint. A revocation of a token in
+    /// the form of a JWT covers its signed text. A revocation of any other token covers the whole
+    /// text.
     pub(super) fn introspected(claims: Members, kind: Kind, token: &str, is_jwt: bool) -> Self {
         let signed = token.rsplit_once('.').filter(|_| is_jwt).map_or(token, |(signed, _)| signed);
         Self {
@@ -248,12 +251,12 @@ impl Parts {
         }
     }
 
-    /// `exp`, where it is a number.
+    /// `exp` if it is a number, in seconds since the epoch.
     pub(super) fn expires_at_s(&self) -> Option<i64> {
         seconds(self.claims.get("exp")?)
     }
 
-    /// About how much memory they take.
+    /// The approximate memory use in bytes.
     pub(super) fn bytes(&self) -> usize {
         let kind = if let Kind::Type(kind) = &self.kind { kind.len() } else { 0 };
         let texts = self.key_id.as_ref().map_or(0, String::len) + kind + self.signature.len();
@@ -285,7 +288,7 @@ fn read_object(part: &str) -> Result<Members, Denied> {
     Members::parse(&decode(part)?).map_err(unreadable)
 }
 
-/// What of a token's header counts.
+/// The members of a token's header that are used.
 struct Header {
     algorithm: Algorithm,
     key_id: Option<String>,
@@ -296,11 +299,11 @@ impl Header {
     fn read(text: &str) -> Result<Self, Denied> {
         let header = read_object(text)?;
         let name = header.get("alg").and_then(Value::as_str);
-        // Not among them are `none` in every spelling, and whatever else is not registered.
+        // This refuses every spelling of `none`, and everything else that is not registered.
         let algorithm =
             name.and_then(Algorithm::of_signature).ok_or(Denied::UnknownAlgorithm)?.canonical();
-        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC
-        // 7797, 6: `b64` likewise.
+        // RFC 7515, section 4.1.11: an extension that is not understood must be refused. No
+        // extension is understood here. RFC 7797, section 6 says the same of `b64`.
         if header.get("crit").is_some()
             || header.get("b64").is_some_and(|value| *value != Value::Bool(true))
         {
@@ -321,7 +324,7 @@ impl Header {
 }
 
 impl Kind {
-    /// The type that a `typ` names; an empty one is none.
+    /// An empty `typ` is treated as absent.
     fn of(text: &str) -> Self {
         match media_type(text) {
             "" => Self::None,
@@ -329,8 +332,8 @@ impl Kind {
         }
     }
 
-    /// Whether it is this type, with or without `application/`, in any case; an empty text is for
-    /// tokens without a type.
+    /// Whether this is the named type, in any case, with or without `application/`. An empty text
+    /// names tokens without a type.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
         match self {
@@ -341,7 +344,7 @@ impl Kind {
     }
 }
 
-/// A media type without `application/`, which a `typ` may leave out.
+/// Strips `application/`, which a `typ` may leave out.
 pub(super) fn media_type(text: &str) -> &str {
     const APPLICATION: &str = "application/";
     match text.split_at_checked(APPLICATION.len()) {
@@ -351,7 +354,7 @@ pub(super) fn media_type(text: &str) -> &str {
 }
 
 impl VerifiedClaims<'_> {
-    /// The same claims once more.
+    /// A copy of the claims.
     #[must_use]
     pub fn again(&self) -> Self {
         Self(self.0)
@@ -359,45 +362,46 @@ impl VerifiedClaims<'_> {
 }
 
 impl VerifiedClaims<'_> {
-    /// The token that says it.
     pub(super) fn token(&self) -> &UnverifiedToken<'_> {
         self.0
     }
 
-    /// The key by which this token is revoked, whatever its signature.
+    /// The key under which a revocation of this token is stored. It does not depend on the
+    /// signature.
     #[must_use]
     pub fn revocation_key(&self) -> RevocationKey {
         self.0.revocation_key()
     }
 
-    /// `jti`, by which its issuer knows the token: a text, or a whole number as its decimal digits.
+    /// `jti`: a text, or a whole number in decimal digits.
     #[must_use]
     pub fn jti(&self) -> Option<String> {
         self.0.jti()
     }
 
-    /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer
-    /// (RFC 6901).
+    /// The value of a claim. A name that begins with a slash and is not the name of a claim is a
+    /// JSON Pointer (RFC 6901).
     #[must_use]
     pub fn get(&self, claim: &str) -> Option<&Value> {
         let claims = &self.0.parts.claims;
         claims.get(claim).or_else(|| claims.pointer(claim))
     }
 
-    /// The type that the token's header says.
+    /// The type in the token's header.
     #[must_use]
     pub fn kind(&self) -> &Kind {
         &self.0.parts.kind
     }
 
-    /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end,
-    /// and answers the earlier end in seconds. Where there is no `iat`, `exp` may not lie further
-    /// ahead than `expire_s`. A token with neither would live for ever, and is refused.
+    /// Checks `exp` and `nbf` (RFC 7519, sections 4.1.4 and 4.1.5). A token also ends at `iat` +
+    /// `expire_s`, and the earlier end holds. Without `iat`, `exp` must not be more than `expire_s`
+    /// ahead. A token with neither would never expire, so it is refused.
     pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<Lifetime, Denied> {
         let now_s = clock.now.seconds();
         let [exp, nbf, iat] = [self.seconds("exp")?, self.seconds("nbf")?, self.seconds("iat")?];
         let latest_s = now_s.saturating_add(clock.leeway_s);
-        // Without this an `iat` in the future would stretch `iat` + `expire_s` at will.
+        // Without this check, an `iat` in the future would make `iat` + `expire_s` as late as the
+        // issuer likes.
         if [nbf, iat].into_iter().flatten().any(|begin| begin > latest_s) {
             return Err(Denied::NotYetValid);
         }
@@ -416,14 +420,15 @@ impl VerifiedClaims<'_> {
         }
     }
 
-    /// The user name: a string, or an integer as its decimal digits.
+    /// The user name: a text, or a whole number in decimal digits.
     pub fn username(&self, claim: &str) -> Result<Username, Denied> {
         let value = self.get(claim).ok_or_else(|| Denied::ClaimMissing(claim.into()))?;
         let name = identifier(value).and_then(|text| Username::parse(&text).ok());
         name.ok_or_else(|| Denied::ClaimType(claim.into()))
     }
 
-    /// An optional text, cut to `max` characters; empty is none.
+    /// An optional text, without control characters, cut to `max` characters. `None` if it is
+    /// empty.
     #[must_use]
     pub fn text(&self, claim: &str, max: usize) -> Option<String> {
         let text = self.get(claim)?.as_str()?.trim();
@@ -431,7 +436,7 @@ impl VerifiedClaims<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// A text, or a list of texts; `None` where the claim is absent.
+    /// A text or a list of texts. `None` if the claim is absent.
     pub fn texts(&self, claim: &str) -> Result<Option<Vec<&str>>, Denied> {
         let wrong = || Denied::ClaimType(claim.into());
         match self.get(claim) {
@@ -446,7 +451,8 @@ impl VerifiedClaims<'_> {
         }
     }
 
-    /// A `NumericDate` (RFC 7519, 2), which may have a fraction, in whole seconds.
+    /// A `NumericDate` (RFC 7519, section 2) in whole seconds. It may have a fraction, which is
+    /// rounded down.
     fn seconds(&self, claim: &str) -> Result<Option<i64>, Denied> {
         let Some(value) = self.0.parts.claims.get(claim) else { return Ok(None) };
         seconds(value).map(Some).ok_or_else(|| Denied::ClaimType(claim.into()))
@@ -460,14 +466,15 @@ fn seconds(value: &Value) -> Option<i64> {
     value.as_i64().or_else(fraction)
 }
 
-/// From when until when a token counts.
+/// The time in which a token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Its end, in seconds since the epoch.
+    /// In seconds since the epoch.
     pub end_s: i64,
-    /// `iat`; where there is none, the earliest moment at which it can have been issued.
+    /// `iat`, or the earliest possible time of issue if there is no `iat`. In seconds since the
+    /// epoch.
     pub issued_at_s: i64,
-    /// `exp`, which no app can put off.
+    /// `exp`, in seconds since the epoch. No app can postpone it.
     pub exp_s: Option<i64>,
 }
 
@@ -479,8 +486,8 @@ fn identifier(value: &Value) -> Option<String> {
     }
 }
 
-/// Signs claims with a shared secret, with the header `{"typ":"JWT","alg":…}` in this order. `None`
-/// for an algorithm that has none.
+/// Signs claims with a shared secret. The header is `{"typ":"JWT","alg":…}` in this order. `None`
+/// if the algorithm has no shared secret.
 #[must_use]
 pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) -> Option<String> {
     let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, algorithm.name());

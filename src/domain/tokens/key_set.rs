@@ -1,4 +1,5 @@
-//! JSON Web Key Sets (RFC 7517, 5): the keys that can be used, and why the others cannot.
+//! JSON Web Key Sets (RFC 7517, section 5): the usable keys, and the reasons why other keys are
+//! unusable.
 
 use std::rc::Rc;
 
@@ -8,37 +9,36 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::jwk::{self, IssuerKey};
 use crate::domain::tolerant_json::{self, Item};
 
-/// Of how many unusable keys of a set the reasons are kept.
+/// Unusable keys per set that are remembered with their reason.
 const MAX_LEFT_OUT: usize = 100;
-/// How much of the name of an unusable key is kept, in characters.
+/// The longest stored `kid` of an unusable key, in characters.
 const MAX_NAME: usize = 100;
 
-/// The usable keys of a set, in its order.
+/// The usable keys of a set in their original order, and the unusable ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeySet {
     keys: Vec<Rc<IssuerKey>>,
     left_out: Vec<LeftOut>,
 }
 
-/// A key of a set that cannot be used.
+/// An unusable key of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Its `kid`.
     pub kid: Option<String>,
-    /// The rule that it breaks, as the phrase that follows "it".
+    /// The rule that the key breaks, as a phrase to put after "it".
     pub why: String,
 }
 
 impl KeySet {
-    /// A key that stands alone: it is the one, whatever a token calls it.
+    /// A set of a single key. Its `kid` is dropped, so that it matches tokens with any `kid`.
     #[must_use]
     pub fn of(key: IssuerKey) -> Self {
         Self { keys: vec![Rc::new(IssuerKey { id: None, ..key })], left_out: Vec::new() }
     }
 
-    /// Reads a set that an issuer publishes. A byte-order mark, padded numbers and members that are
-    /// null are taken; a key that cannot be used or has a member twice is left out, private ones
-    /// among them. The error is the phrase that follows what was to be the set.
+    /// Reads a set that an issuer publishes. It tolerates a byte-order mark, padded numbers and
+    /// members that are null. It leaves out keys that are unusable, private, or have a duplicate
+    /// member. The error is a phrase to put after the name of the source.
     pub fn published(text: &[u8]) -> Result<Self, String> {
         let keys = tolerant_json::list_in(text, "keys")
             .map_err(|why| format!("must be readable JSON: {why}"))?;
@@ -47,7 +47,7 @@ impl KeySet {
         Ok(Self::of_items(keys))
     }
 
-    /// The set in a JSON text that was read strictly.
+    /// Reads a set from JSON that was parsed strictly.
     pub(super) fn from_members(set: &Map<String, Value>) -> Result<Self, String> {
         let keys = set
             .get("keys")
@@ -68,8 +68,8 @@ impl KeySet {
         set
     }
 
-    /// The keys that a token may be signed with: those with its `kid`, else those without any, of
-    /// those for the algorithm.
+    /// The keys for the algorithm that may have signed a token. These are the keys with the token's
+    /// `kid`, or else the keys without any `kid`.
     #[must_use]
     pub fn choose(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<IssuerKey>> {
         let fitting = |key: &&Rc<IssuerKey>| key.fits(algorithm).is_ok();
@@ -88,18 +88,17 @@ impl KeySet {
         }
     }
 
-    /// Whether there is a key of that `kid` for the algorithm.
+    /// Whether there is a key with this `kid` for the algorithm.
     #[must_use]
     pub fn has(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         self.keys.iter().any(|key| key.id.as_deref() == id && key.fits(algorithm).is_ok())
     }
 
-    /// The usable keys.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<IssuerKey>> {
         self.keys.iter()
     }
 
-    /// The first hundred keys that cannot be used.
+    /// The first hundred unusable keys.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
@@ -125,8 +124,9 @@ mod tests {
         let good =
             format!(r#""kty":"OKP","crv":"Ed25519","x":"{X}=","use":"sig","alg":null,"x5c":["?"]"#);
         let text = format!(
-            r#"{{"keys":[{{"kid":"a",{good}}},{{"kid":"b",{good},"kty":"OKP"}},{{"kid":"c","kty":"future"}},7,{{"kid":8,{good}}},
-            {{"kid":"d","d":"AQ",{good}}},{{"kid":"e",{good},"use":"enc"}},{{{good}}}],"more":{{"x":1,"x":2}}}}"#
+            r#"{{"keys":[{{"kid":"a",{good}}},{{"kid":"b",{good},"kty":"OKP"}},
+            {{"kid":"c","kty":"future"}},7,{{"kid":8,{good}}},{{"kid":"d","d":"AQ",{good}}},
+            {{"kid":"e",{good},"use":"enc"}},{{{good}}}],"more":{{"x":1,"x":2}}}}"#
         );
         let set = KeySet::published(&[b"\xef\xbb\xbf", text.as_bytes()].concat()).expect("a set");
         let ids: Vec<_> = set.iter().map(|key| key.id.as_deref()).collect();
@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_registered_set_is_read_strictly() {
-        let strict = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": format!("{X}=") }] });
+        let padded = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("{X}=") });
+        let strict = serde_json::json!({ "keys": [padded] });
         assert_eq!(
             KeySet::from_members(strict.as_object().expect("an object"))
                 .expect("a set")

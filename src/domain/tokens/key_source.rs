@@ -1,5 +1,5 @@
-//! Where an issuer publishes its keys: at the URL of a set, or where its metadata says
-//! (OIDC Discovery 1.0, 4; RFC 8414, 3).
+//! The place where an issuer publishes its keys: the URL of a set, or the URL that its metadata
+//! names (OIDC Discovery 1.0, section 4; RFC 8414, section 3).
 
 use std::fmt;
 
@@ -9,32 +9,30 @@ use crate::domain::json;
 use crate::domain::tokens::fetch_problem::FetchProblem;
 use crate::domain::tokens::policy::TENANT;
 
-/// Where an issuer publishes its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeySource {
-    /// At this URL.
     Url(HttpsUrl),
-    /// Where the metadata of this issuer says.
+    /// The metadata of this issuer names the URL.
     Issuer(IssuerUrl),
 }
 
-/// An `https://` URL without user information.
+/// An `https://` URL without user information and without a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpsUrl(String);
 
-/// An issuer by its identifier (RFC 8414, 2), which is compared byte for byte.
+/// An issuer identifier (RFC 8414, section 2). Issuers are compared byte by byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerUrl(String);
 
-/// As much of an issuer's metadata as counts here.
+/// The members of an issuer's metadata that Postern uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// Where its keys are.
+    /// The URL of the issuer's keys.
     pub jwks_uri: HttpsUrl,
 }
 
 impl HttpsUrl {
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("https://") else {
             return Err("must be an https:// URL".to_owned());
@@ -53,13 +51,12 @@ impl HttpsUrl {
         Ok(Self(text.to_owned()))
     }
 
-    /// The URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Where the metadata of an issuer would be whose identifier this is.
+    /// The URL as an issuer identifier, to look for metadata. `None` if it cannot be one.
     #[must_use]
     pub fn as_issuer(&self) -> Option<IssuerUrl> {
         IssuerUrl::parse(&self.0).ok()
@@ -67,7 +64,7 @@ impl HttpsUrl {
 }
 
 impl IssuerUrl {
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         HttpsUrl::parse(text)?;
         if text.contains('?') {
@@ -75,20 +72,20 @@ impl IssuerUrl {
         }
         if text.replacen(TENANT, "", 1).contains(['{', '}']) || text.len() > 1024 {
             return Err(format!(
-                "must be an https:// URL of at most 1024 characters; of braces it may have {TENANT} only"
+                "must be an https:// URL of at most 1024 characters; \
+                 of braces it may have {TENANT} only"
             ));
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The identifier.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Where its metadata may be, in the order in which that is tried. An issuer of all tenants has
-    /// its own below `common`.
+    /// The URLs at which the metadata may be, in the order in which they are tried. An issuer for
+    /// all tenants has its own metadata below `common`.
     #[must_use]
     pub fn metadata_urls(&self) -> Vec<HttpsUrl> {
         let whole = self.0.replacen(TENANT, "common", 1);
@@ -108,7 +105,7 @@ impl IssuerUrl {
 }
 
 impl Metadata {
-    /// Reads the metadata of the issuer. That of another one is not believed (RFC 8414, 3.3).
+    /// Reads the metadata of an issuer. Fails if it names another issuer (RFC 8414, section 3.3).
     pub fn read(text: &[u8], issuer: &IssuerUrl) -> Result<Self, FetchProblem> {
         let (found, jwks_uri) = names(text).map_err(FetchProblem::NotMetadata)?;
         if found != issuer.as_str() {
@@ -119,7 +116,7 @@ impl Metadata {
             .map_err(FetchProblem::BadKeysUrl)
     }
 
-    /// What stands in the way of reading a set out of this text, where it is metadata.
+    /// The problem to report if the text is an issuer's metadata where a key set was expected.
     #[must_use]
     pub fn in_place_of_a_set(text: &[u8]) -> Option<FetchProblem> {
         let (issuer, jwks_uri) =
@@ -128,7 +125,7 @@ impl Metadata {
     }
 }
 
-/// The `issuer` and the `jwks_uri` of metadata, or why it is none.
+/// Reads `issuer` and `jwks_uri`. The error is a phrase to put after "it".
 fn names(text: &[u8]) -> Result<(String, String), String> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let json = json::parse_object(text).map_err(|why| format!("must be readable JSON: {why}"))?;
@@ -142,7 +139,7 @@ fn names(text: &[u8]) -> Result<(String, String), String> {
 }
 
 impl KeySource {
-    /// What was registered.
+    /// The URL or issuer that was registered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -152,7 +149,7 @@ impl KeySource {
     }
 }
 
-/// For the log: without the query, in which somebody may have put a key of an API.
+/// For the log. The query is left out, because it may have an API key in it.
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str().split('?').next().unwrap_or_default())
@@ -221,7 +218,8 @@ mod tests {
                 "{text}"
             );
         }
-        let doubled = r#"{"issuer":"https://evil.test","issuer":"https://idp.test/{tenantid}/","jwks_uri":"https://keys.test/"}"#;
+        let doubled = r#"{"issuer":"https://evil.test","issuer":"https://idp.test/{tenantid}/",
+            "jwks_uri":"https://keys.test/"}"#;
         assert_eq!(
             Metadata::read(doubled.as_bytes(), &issuer).map_err(|problem| problem.word()),
             Err("not_metadata")

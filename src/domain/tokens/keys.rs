@@ -1,5 +1,5 @@
-//! What an app's tokens are verified with, as its `secret` says it: a shared secret, public keys,
-//! or where the issuer publishes them.
+//! The keys of an app, read from its `secret`: a shared secret, public keys, or the place where the
+//! issuer publishes them.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -15,37 +15,36 @@ use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource};
 use crate::domain::tokens::policy::Policy;
 use crate::domain::tokens::public_key::{KeyId, NO_KEY, PublicKey};
-use crate::domain::tokens::public_key_dress::public_key_dress;
+use crate::domain::tokens::public_key_recognition::recognize_public_key;
 
-/// The longest `secret` that is taken, in bytes.
+/// In bytes.
 pub const MAX_SECRET_BYTES: usize = 16 * 1024;
 
-/// What an app's tokens are verified with. A public key never becomes a shared secret.
+/// The keys that verify an app's tokens. A public key is never used as a shared secret.
 #[derive(Debug, Clone)]
 pub enum Keys {
-    /// Nothing: no master key opens the secret any more, or it is none for the algorithm.
+    /// No key is usable. No current master key decrypts the secret, or it does not fit the
+    /// algorithm.
     None,
-    /// A shared secret.
     Shared(SharedKey),
     /// Public keys that were registered.
     Public(KeySet),
     /// Public keys that the issuer publishes.
     Published(KeySource),
-    /// None: the issuer is asked about each token.
+    /// No key. Postern asks the issuer about each token.
     Introspected(Endpoint),
 }
 
-/// A shared secret, and which one it is.
+/// A shared secret with its id.
 #[derive(Clone)]
 pub struct SharedKey {
-    /// The secret.
     pub secret: Secret,
     id: OnceCell<KeyId>,
 }
 
 impl Keys {
-    /// Reads a secret as the algorithm wants it. The error is the phrase that follows the field's
-    /// name.
+    /// Reads a secret in the form that the algorithm needs. The error is a phrase to put after the
+    /// field's name.
     pub fn parse(algorithm: Algorithm, secret: &Secret) -> Result<Self, String> {
         if secret.len() > MAX_SECRET_BYTES {
             return Err(format!("must have at most {MAX_SECRET_BYTES} bytes"));
@@ -65,26 +64,26 @@ impl Keys {
         Ok(Self::Public(KeySet::of(key.into())))
     }
 
-    /// Whether tokens for many audiences are good by them: where the issuer publishes them, or is
-    /// asked.
+    /// Whether the keys verify tokens for many audiences. They do if the issuer publishes them or
+    /// is asked.
     #[must_use]
     pub fn are_of_issuer(&self) -> bool {
         matches!(self, Self::Published(_) | Self::Introspected(_))
     }
 
-    /// The keys that the metadata of an issuer leads to. The error is the phrase that follows the
-    /// field's name.
+    /// The keys that the issuer's metadata leads to. The error is a phrase to put after the field's
+    /// name.
     pub fn discovered(issuer: &str) -> Result<Self, String> {
         IssuerUrl::parse(issuer).map(|issuer| Self::Published(KeySource::Issuer(issuer)))
     }
 
-    /// The same for a stored secret: what does not fit verifies nothing.
+    /// Reads a stored secret. One that does not fit gives [`Self::None`], which verifies nothing.
     #[must_use]
     pub fn stored(algorithm: Algorithm, secret: Option<&Secret>) -> Self {
         secret.and_then(|secret| Self::parse(algorithm, secret).ok()).unwrap_or(Self::None)
     }
 
-    /// Those of an app, by its stored secret, or by its issuer's metadata.
+    /// The keys of an app, from its stored secret or from its issuer's metadata.
     #[must_use]
     pub fn of_app(algorithm: Algorithm, policy: &Policy, secret: Option<&Secret>) -> Self {
         match &policy.issuer {
@@ -118,7 +117,7 @@ fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Keys, String> {
         let text = secret.expose_text()?.trim().trim_matches(['"', '\'']);
         HttpsUrl::parse(text).is_ok().then_some("the URL of a JWK Set")
     };
-    match public_key_dress(secret.expose()).or_else(url) {
+    match recognize_public_key(secret.expose()).or_else(url) {
         Some(what) => Err(format!(
             "is {what}, which is no shared secret: an HS algorithm needs the secret itself"
         )),
@@ -126,8 +125,8 @@ fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Keys, String> {
     }
 }
 
-/// The bytes that sign under an HS algorithm: those of an `oct` JWK (RFC 7518, 6.4), or the secret
-/// itself. The error is the phrase that follows the field's name.
+/// The bytes that sign under an HS algorithm: those of an `oct` JWK (RFC 7518, section 6.4), or the
+/// secret itself. The error is a phrase to put after the field's name.
 pub fn shared_secret(algorithm: Algorithm, secret: &Secret) -> Result<Secret, String> {
     let is_oct = |jwk: &Map<String, Value>| jwk.get("kty").is_some_and(|kind| kind == "oct");
     match json::parse_object(secret.expose().trim_ascii()).ok().filter(is_oct) {
@@ -159,8 +158,9 @@ fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
 }
 
 impl SharedKey {
-    /// Which secret it is; never that of a public key, which is the SHA-256 of another kind of
-    /// text. Whoever knows it can try secrets against it, so that it stays in memory.
+    /// An id of the secret. It never equals the id of a public key, because that is the SHA-256 of
+    /// a different kind of text. Whoever knows the id can guess secrets offline, so it must stay in
+    /// memory.
     #[must_use]
     pub fn id(&self) -> KeyId {
         *self.id.get_or_init(|| sha256_of(&[b"shared secret:", self.secret.expose()]))
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_of_a_set_is_https_and_names_nobody() {
+    fn a_url_of_a_set_is_https_and_has_no_user_name() {
         for right in [
             "https://issuer.example",
             " https://issuer.example:8443/jwks.json?tenant=a/b@c ",

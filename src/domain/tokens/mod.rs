@@ -1,4 +1,4 @@
-//! Token apps, their keys, and the tokens that they sign.
+//! Token apps, their keys, and the tokens that these keys sign.
 
 pub mod algorithm;
 pub mod checks;
@@ -14,7 +14,7 @@ pub mod key_source;
 pub mod keys;
 pub mod policy;
 pub mod public_key;
-pub mod public_key_dress;
+pub mod public_key_recognition;
 pub mod revocation;
 pub mod signed_tokens;
 pub mod thumbprint;

@@ -1,5 +1,5 @@
-//! Whose tokens an app accepts, for whom, and as what: everything about a token app that a
-//! signature does not tell.
+//! The terms of a token app beyond the signature: which issuers and audiences it accepts, and which
+//! users and rights its tokens give.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,37 @@ use serde_json::{Map, Value};
 
 use crate::domain::identity::user::UserType;
 
-/// What stands in an issuer for the tenant of a token (its claim `tid`).
+/// The placeholder in an issuer for a token's tenant (its claim `tid`).
 pub const TENANT: &str = "{tenantid}";
 
-/// How many roles one token gives at most.
+/// The greatest number of roles that one token can give.
 pub const MAX_ROLES: usize = 200;
 
-/// Everything about a token app that its signature does not tell. It is stored as JSON, with the
-/// names that `/v1` has; a member that is left out has its default.
+/// The terms of a token app beyond the signature. They are stored as JSON with the names of `/v1`.
+/// A member that is left out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Policy {
-    /// What `iss` must be, byte for byte; with [`TENANT`], for each of `tenants`.
+    /// The required `iss`, compared byte by byte. With [`TENANT`], one such issuer for each of
+    /// `tenants`.
     pub issuer: Option<String>,
-    /// The issuer's metadata tell where its keys are (RFC 8414; `OpenID` Connect Discovery 1.0).
+    /// The issuer's metadata says where its keys are (RFC 8414; `OpenID` Connect Discovery 1.0).
     pub discover: bool,
-    /// The values of `tid` that may stand in the issuer.
+    /// The accepted values of `tid`, which [`TENANT`] stands for.
     pub tenants: Vec<String>,
     /// `aud` must contain one of these.
     pub audiences: Vec<String>,
-    /// Tokens for any audience are accepted, although the keys come from a URL.
+    /// Accept any audience, although the keys come from the issuer.
     pub any_audience: bool,
-    /// The values of `typ` that are accepted; an empty one is for tokens without.
+    /// The accepted values of `typ`. An empty text accepts tokens without `typ`.
     pub types: Vec<String>,
-    /// The authorized party must be one of these; empty for any.
+    /// The accepted authorized parties. Empty for all.
     pub authorized_parties: Vec<String>,
-    /// Scopes that a token must have, all of them.
+    /// A token must have all of these scopes.
     pub required_scopes: Vec<String>,
-    /// Whom its tokens may name; `None` follows from the roles of new users.
+    /// The users that tokens may name. `None` derives it from the roles of new users.
     pub speaks_for: Option<SpeaksFor>,
-    /// What becomes of tokens that are bound to a key.
+    /// The treatment of tokens that are bound to a key.
     pub bound_tokens: BoundTokens,
     /// The claim with the user's id.
     pub id_claim: Option<String>,
@@ -45,27 +46,29 @@ pub struct Policy {
     pub groups_claim: Option<String>,
     /// The claim with roles.
     pub roles_claim: Option<String>,
-    /// Values of the claim with roles, and the roles that they give. Empty: values are roles.
+    /// From values of the roles claim to roles. If it is empty, the values are the roles.
     pub role_map: BTreeMap<String, String>,
-    /// Values of the claim with groups, and the ids of the groups.
+    /// From values of the groups claim to the ids of groups.
     pub group_map: BTreeMap<String, i64>,
-    /// What the groups of a token do.
+    /// The effect of a token's groups.
     pub groups_mode: GroupsMode,
-    /// Whether name, email and roles follow the token.
+    /// Whether name, email and roles are updated from tokens.
     pub profile: ProfileMode,
-    /// Claims that are told to whoever asks, and to the origin.
+    /// Claims that are passed on to callers of `/v1/verify` and to the origin.
     pub pass_claims: Vec<String>,
-    /// Where the issuer is asked about tokens (RFC 7662).
+    /// The URL of the introspection endpoint (RFC 7662).
     pub introspection_endpoint: Option<String>,
-    /// As whom Postern asks there.
+    /// The client id that Postern uses there.
     pub introspection_client_id: Option<String>,
-    /// For how many seconds an answer counts.
+    /// Seconds for which an introspection answer is cached.
     pub introspection_cache_s: i64,
 }
 
-/// Declares words of a wire, each for a value.
+/// Declares an enum whose values are words in JSON.
 macro_rules! words {
-    ($(#[$of:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+    ($(#[$of:meta])* $name:ident {
+        $($(#[$meta:meta])* $variant:ident = $word:literal),* $(,)?
+    }) => {
         $(#[$of])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name {
@@ -73,10 +76,8 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The words of all of them.
             pub const WORDS: &[&str] = &[$($word),*];
 
-            /// By its word.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
@@ -86,43 +87,41 @@ macro_rules! words {
 }
 
 words! {
-    /// Whom an app's tokens may name.
+    /// The users that an app's tokens may name.
     SpeaksFor {
-        /// Users that the app created, or was given.
+        /// Users that the app created or was given.
         Own = "own",
-        /// Anybody but administrators.
+        /// All users but administrators.
         Users = "users",
-        /// Anybody.
         Everybody = "everybody",
     }
 }
 
 words! {
-    /// What becomes of tokens with `cnf` (RFC 7800), which only the holder of a key may use.
+    /// The treatment of tokens with `cnf` (RFC 7800), which only the holder of a key may use.
     BoundTokens {
-        /// They are refused.
         Refuse = "refuse",
-        /// They are accepted as bearer tokens.
+        /// Accept them as bearer tokens.
         Ignore = "ignore",
     }
 }
 
 words! {
-    /// What the groups of a token do.
+    /// The effect of a token's groups.
     GroupsMode {
-        /// They count for the request, beside the stored ones; nothing is written.
+        /// They are valid for the request, in addition to the stored ones. Nothing is written.
         Request = "request",
-        /// The memberships of mapped groups are made to be those of the token.
+        /// The user's memberships in mapped groups are changed to those of the token.
         Sync = "sync",
     }
 }
 
 words! {
-    /// Whether name, email and roles of a user follow the tokens.
+    /// Whether name, email and roles of a user are updated from tokens.
     ProfileMode {
-        /// They do.
+        /// Updated from each newer token.
         Follow = "follow",
-        /// They stay as at first sight.
+        /// Set when the user is created, and never updated.
         Once = "once",
     }
 }
@@ -155,17 +154,16 @@ impl Default for Policy {
     }
 }
 
-/// What a claim with roles gives.
+/// The result of reading a claim with roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedRoles {
-    /// The roles, each once, at most [`MAX_ROLES`].
+    /// Without duplicates, at most [`MAX_ROLES`].
     pub roles: Vec<String>,
-    /// The highest user type among them; only a map gives one.
+    /// The highest user type among the roles. Only a role map can give one.
     pub user_type: Option<UserType>,
 }
 
 impl Policy {
-    /// Its members.
     #[must_use]
     pub fn members(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
@@ -174,7 +172,7 @@ impl Policy {
         }
     }
 
-    /// Its members that are not as they are by default.
+    /// The members that differ from the defaults.
     #[must_use]
     pub fn chosen(&self) -> Map<String, Value> {
         let default = Self::default().members();
@@ -184,7 +182,8 @@ impl Policy {
             .collect()
     }
 
-    /// Whom the app's tokens may name, where its new users get these roles.
+    /// The users that the app's tokens may name. `initial_roles` are the roles of the app's new
+    /// users.
     #[must_use]
     pub fn speaks_for(&self, initial_roles: &[String]) -> SpeaksFor {
         let implied = if UserType::among(initial_roles) == UserType::Administrator {
@@ -195,8 +194,8 @@ impl Policy {
         self.speaks_for.unwrap_or(implied)
     }
 
-    /// Whether a token that says this of its issuer may be of the app. Its tenant is looked at
-    /// later.
+    /// Whether a token with this `iss` may belong to the app. The tenant is checked later, by
+    /// [`Self::is_issuer`].
     #[must_use]
     pub fn may_be_of(&self, issuer: Option<&str>) -> bool {
         let Some(wanted) = &self.issuer else { return true };
@@ -211,7 +210,7 @@ impl Policy {
         }
     }
 
-    /// Whether a token is of the app's issuer. `tenant` is its claim `tid`.
+    /// Whether a token belongs to the app's issuer. `tenant` is its claim `tid`.
     #[must_use]
     pub fn is_issuer(&self, issuer: &str, tenant: Option<&str>) -> bool {
         let Some(wanted) = &self.issuer else { return true };
@@ -222,8 +221,8 @@ impl Policy {
         tenant.filter(may).is_some_and(|tenant| wanted.replace(TENANT, tenant) == issuer)
     }
 
-    /// The end of the header that tells the origin a claim: the name without what no header's name
-    /// may have.
+    /// The last part of the name of the header that passes a claim to the origin. Characters that a
+    /// header's name cannot have become `-`.
     #[must_use]
     pub fn header_of(claim: &str) -> String {
         let plain = claim
@@ -255,13 +254,13 @@ impl Policy {
         ClaimedRoles { roles, user_type }
     }
 
-    /// Whether the map of roles gives user types, so that a user's type follows the token.
+    /// Whether the role map gives user types. Then tokens update the user's type, too.
     #[must_use]
     pub fn gives_types(&self) -> bool {
         self.role_map.values().any(|role| UserType::from_name(role).is_some())
     }
 
-    /// The groups that the values of a claim give.
+    /// The ids of the groups that the values of a claim give, without duplicates.
     #[must_use]
     pub fn groups_of(&self, values: &[&str]) -> Vec<i64> {
         let mut groups: Vec<i64> =
@@ -304,9 +303,9 @@ mod tests {
 
     #[test]
     fn a_token_may_be_of_an_issuer_with_any_tenant_between_its_parts() {
-        let entra = policy(
-            serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] }),
-        );
+        let entra = policy(serde_json::json!({
+            "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"],
+        }));
         for (issuer, expected) in [
             ("https://login.example/t1/v2.0", true),
             ("https://login.example/t9/v2.0", true),
@@ -322,9 +321,9 @@ mod tests {
 
     #[test]
     fn a_tenant_must_be_listed_and_be_the_one_in_the_issuer() {
-        let entra = policy(
-            serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] }),
-        );
+        let entra = policy(serde_json::json!({
+            "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"],
+        }));
         assert!(entra.is_issuer("https://login.example/t1/v2.0", Some("t1")));
         for (issuer, tenant) in [
             ("https://login.example/t3/v2.0", Some("t3")),
@@ -360,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_an_app_speaks_for_follows_from_its_roles_unless_said() {
+    fn the_users_an_app_may_name_follow_from_its_roles_unless_set() {
         let administrator = ["Administrator".to_owned()];
         assert_eq!(Policy::default().speaks_for(&[]), SpeaksFor::Users);
         assert_eq!(Policy::default().speaks_for(&administrator), SpeaksFor::Everybody);

@@ -1,8 +1,8 @@
-//! One public key of an issuer: which keys are taken, and what signatures by them look like.
+//! Public keys of issuers: the accepted kinds, and the length of their signatures.
 //!
-//! Whatever it was read from (PEM, JWK), a key is kept as `SubjectPublicKeyInfo` (RFC 5280, 4.1),
-//! written anew, so that equal keys are equal bytes. That a point lies on its curve is for the
-//! platform to say.
+//! A key is kept as `SubjectPublicKeyInfo` (RFC 5280, section 4.1), whether it was read from PEM or
+//! JWK. It is encoded anew, so that equal keys have equal bytes. The platform checks that a point
+//! lies on its curve.
 
 use base64ct::{Base64, Encoding};
 
@@ -11,9 +11,9 @@ use super::ed25519_order;
 use crate::domain::secret::sha256;
 use crate::domain::tokens::algorithm::{Algorithm, Curve, Family};
 
-/// Shorter RSA keys are refused (RFC 7518, 3.3).
+/// Shorter RSA keys are refused (RFC 7518, section 3.3).
 pub const MIN_RSA_BITS: usize = 2048;
-/// Longer RSA keys are more than WebCrypto takes in workerd.
+/// WebCrypto in workerd does not accept longer RSA keys.
 pub const MAX_RSA_BITS: usize = 8192;
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -21,7 +21,7 @@ const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// A public key that passed the rules of its kind.
+/// A public key that follows the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: KeyKind,
@@ -29,21 +29,18 @@ pub struct PublicKey {
     id: KeyId,
 }
 
-/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`. Shared secrets have such ids, too
+/// The SHA-256 of a key's `SubjectPublicKeyInfo`. Shared secrets have ids of this type, too
 /// (`SharedKey::id`).
 pub type KeyId = [u8; 32];
 
-/// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// RSA.
     Rsa {
-        /// The length of its modulus, and so of its signatures.
+        /// The length of the modulus, which is also the length of a signature.
         bytes: usize,
     },
     /// A point on a NIST curve.
     Ec(Curve),
-    /// Ed25519.
     Ed25519,
 }
 
@@ -51,29 +48,16 @@ pub enum KeyKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Members<'k> {
     /// Without leading zeros.
-    Rsa {
-        /// The modulus.
-        modulus: &'k [u8],
-        /// The exponent.
-        exponent: &'k [u8],
-    },
-    /// A point, whose coordinates have the curve's length.
-    Ec {
-        /// The curve.
-        curve: Curve,
-        /// Its x.
-        x: &'k [u8],
-        /// Its y.
-        y: &'k [u8],
-    },
-    /// A point in its 32 bytes.
+    Rsa { modulus: &'k [u8], exponent: &'k [u8] },
+    /// The coordinates have the curve's length.
+    Ec { curve: Curve, x: &'k [u8], y: &'k [u8] },
     Ed25519 {
-        /// The point.
+        /// The encoded point, 32 bytes.
         x: &'k [u8],
     },
 }
 
-/// The curve's object identifier (RFC 5480, 2.1.1.1).
+/// The curve's object identifier (RFC 5480, section 2.1.1.1).
 const fn object_id(curve: Curve) -> &'static [u8] {
     match curve {
         Curve::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
@@ -83,7 +67,7 @@ const fn object_id(curve: Curve) -> &'static [u8] {
 }
 
 impl KeyKind {
-    /// What a JWK calls it (`kty`).
+    /// The `kty` of a JWK.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -95,7 +79,7 @@ impl KeyKind {
 }
 
 impl PublicKey {
-    /// An RSA key of modulus and exponent, big-endian.
+    /// Both numbers are big-endian.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
         let [modulus, exponent] = [modulus, exponent].map(without_leading_zeros);
         let bits =
@@ -109,7 +93,8 @@ impl PublicKey {
             return Err(format!("must be an RSA key of at most {MAX_RSA_BITS} bits, not {bits}"));
         }
         let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-        // Up to 33 bits, as the platform has it; an exponent of one would let everybody sign.
+        // The exponent may have up to 33 bits, as the platform allows. An exponent of one would let
+        // anybody sign.
         let fits = !matches!(exponent, [] | [1])
             && (exponent.len() <= 4 || matches!(exponent, [1, _, _, _, _]));
         if !is_odd(modulus) || !is_odd(exponent) || !fits {
@@ -121,7 +106,7 @@ impl PublicKey {
         Ok(Self::of(KeyKind::Rsa { bytes: modulus.len() }, algorithm, &key))
     }
 
-    /// A point by its coordinates, big-endian and of full length.
+    /// The coordinates are big-endian and have full length.
     pub fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, String> {
         if x.len() != curve.bytes() || y.len() != curve.bytes() {
             return Err(format!(
@@ -137,7 +122,6 @@ impl PublicKey {
         Ok(Self::of(KeyKind::Ec(curve), algorithm, &[&[4], x, y].concat()))
     }
 
-    /// An Ed25519 key of its 32 bytes.
     pub fn ed25519(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() != 32 {
             return Err("must have 32 bytes, as Ed25519 has".to_owned());
@@ -157,8 +141,7 @@ impl PublicKey {
         Self { kind, spki, id }
     }
 
-    /// Reads a PEM text with its lines, or the base64 between them alone. The error is the phrase
-    /// that follows the field's name.
+    /// Reads a PEM text, or its base64 alone. The error is a phrase to put after the field's name.
     pub fn from_pem(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let base64 = match text.strip_prefix("-----BEGIN ") {
@@ -187,7 +170,6 @@ impl PublicKey {
         Self::from_spki(&bytes)
     }
 
-    /// Reads a `SubjectPublicKeyInfo`.
     pub fn from_spki(bytes: &[u8]) -> Result<Self, String> {
         Self::read(bytes).unwrap_or_else(|| Err(NO_KEY.to_owned()))
     }
@@ -242,19 +224,18 @@ impl PublicKey {
         }
     }
 
-    /// The kind.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// The `SubjectPublicKeyInfo`, for the platform.
+    /// The `SubjectPublicKeyInfo`, in DER.
     #[must_use]
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// Its numbers, as a JWK has them.
+    /// The numbers of the key, as a JWK has them.
     #[must_use]
     pub fn members(&self) -> Members<'_> {
         let last = |bytes: usize| {
@@ -274,14 +255,13 @@ impl PublicKey {
         }
     }
 
-    /// Which key it is.
     #[must_use]
     pub fn id(&self) -> &KeyId {
         &self.id
     }
 
-    /// The length in bytes of a signature that the algorithm makes with this key: `r` and `s` one
-    /// after the other for ECDSA (RFC 7518, 3.4). `None` where the key is not for the algorithm.
+    /// The length in bytes of a signature by this key. For ECDSA it is `r` followed by `s` (RFC
+    /// 7518, section 3.4). `None` if the key is not for the algorithm.
     #[must_use]
     pub fn signature_bytes(&self, algorithm: Algorithm) -> Option<usize> {
         match (algorithm.family(), self.kind) {
@@ -302,8 +282,8 @@ impl PublicKey {
         }
     }
 
-    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's
-    /// name.
+    /// Checks that the key is for its app's algorithm. The error is a phrase to put after the
+    /// field's name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
         let found = match self.kind {
             KeyKind::Rsa { .. } => "an RSA key",

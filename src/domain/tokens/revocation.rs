@@ -1,49 +1,46 @@
-//! Revocations: tokens that are over although their own end has not come.
+//! Revocations of tokens that have not expired.
 //!
-//! A JSON Web Token is named by the SHA-256 of what is signed, its header and claims as they were
-//! sent. The signature is left out, because one token may have several that verify: of an ECDSA
-//! signature (r, s), anybody can make (r, n − s). What is signed has one spelling, since another
-//! one would not verify.
+//! A revocation names a JSON Web Token by the SHA-256 of its signed text: header and claims as they
+//! were sent. The signature is left out, because one token may have several valid ones: from an
+//! ECDSA signature (r, s), anybody can make (r, n − s). The signed text has one spelling only,
+//! since any other would not verify.
 
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::{AppName, MAX_EXPIRE_S};
 
-/// What a revocation names.
+/// The kind of thing that a revocation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RevocationKind {
-    /// One token.
     Token,
     /// All tokens of an app with one `jti`.
     Jti,
 }
 
-/// What is revoked.
+/// The name of what is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RevocationKey {
-    /// What the digest is of.
     pub kind: RevocationKind,
-    /// Of what is signed, or of the app's name, a slash and the `jti`.
+    /// The digest of the signed text, or of the app's name, a slash and the `jti`.
     pub digest: HashedToken,
 }
 
-/// A revocation, as isolates remember it.
+/// A revocation in the form that isolates keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revocation {
-    /// What is revoked.
     pub key: RevocationKey,
-    /// When the token is over by itself, so that the revocation can be forgotten.
+    /// The token has expired by then, so that the revocation can be deleted.
     pub until: Millis,
 }
 
-/// What people are told of a revocation.
+/// The details of a revocation that administrators see.
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// The token app's name.
     pub app: String,
-    /// Whom the token named, where it was shown.
+    /// The user that the token named. `None` if only the `jti` was given.
     pub username: Option<String>,
-    /// Its `jti`, cut to [`MAX_JTI`] characters.
+    /// Cut to [`MAX_JTI`] characters.
     pub jti: Option<String>,
 }
 
@@ -51,7 +48,6 @@ pub struct Listed {
 pub const MAX_JTI: usize = 256;
 
 impl RevocationKind {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::Token, Self::Jti];
 
     /// The word in the database and in answers.
@@ -63,7 +59,7 @@ impl RevocationKind {
         }
     }
 
-    /// By its word; `None` for a kind of another release.
+    /// `None` for a kind of another release.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -71,13 +67,13 @@ impl RevocationKind {
 }
 
 impl RevocationKey {
-    /// The one of a token, by what of it is signed.
+    /// The key of a single token. `digest` is that of its signed text.
     #[must_use]
     pub fn of_token(digest: HashedToken) -> Self {
         Self { kind: RevocationKind::Token, digest }
     }
 
-    /// The one of an app's `jti`. No app has a slash in its name.
+    /// The key of an app's `jti`. A slash separates both, because no app has one in its name.
     #[must_use]
     pub fn of_jti(app: &AppName, jti: &str) -> Self {
         let digest = HashedToken::of(&[app.as_str().as_bytes(), b"/", jti.as_bytes()]);
@@ -86,7 +82,7 @@ impl RevocationKey {
 }
 
 impl Revocation {
-    /// How the change feed, and the list that cold isolates read, write it:
+    /// The form in the change feed, and in the list that cold isolates read:
     /// `token/<digest>/<until>`.
     #[must_use]
     pub fn text(&self) -> String {
@@ -94,7 +90,7 @@ impl Revocation {
         format!("{}/{}/{}", kind.name(), digest.to_hex(), until.0)
     }
 
-    /// Reads that text; `None` for a kind of another release.
+    /// `None` for a kind of another release.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '/');
@@ -105,18 +101,19 @@ impl Revocation {
     }
 }
 
-/// The digest of what is signed of a token: all before its signature.
+/// The digest of a token's signed text, which is everything before its signature.
 #[must_use]
 pub fn digest_of(token: &str) -> HashedToken {
     HashedToken::of(&[token.rsplit_once('.').map_or(token, |(signed, _)| signed).as_bytes()])
 }
 
-/// The greatest `CLOCK_LEEWAY_S`.
+/// The greatest `CLOCK_LEEWAY_S`, in seconds.
 pub const MAX_LEEWAY_S: i64 = 600;
 
-/// When a token is over whatever its app and the variables will say by then: at its `exp`, or when
-/// the longest `expire` that an app may have has passed since it was issued. The app's own `expire`
-/// does not count here: an administrator may raise it, and the token would count again.
+/// The time after which no setting can make a token valid again. That is its `exp`, or its time of
+/// issue plus the longest `expire` that an app may have, whichever is earlier. The greatest leeway
+/// is added. The app's own `expire` is not used, because an administrator may raise it, and the
+/// token would become valid again.
 #[must_use]
 pub fn over_for_good(exp_s: Option<i64>, issued_at_s: i64) -> Millis {
     let longest = issued_at_s.saturating_add(MAX_EXPIRE_S);
@@ -124,12 +121,13 @@ pub fn over_for_good(exp_s: Option<i64>, issued_at_s: i64) -> Millis {
     Millis::from_seconds(end.saturating_add(MAX_LEEWAY_S))
 }
 
-/// For how long after its end an endpoint may put the end of a token off.
+/// Seconds after the stated end of a token within which an endpoint may extend it.
 const MAX_PUT_OFF_S: i64 = 30 * 24 * 60 * 60;
 
-/// The same of a token that an endpoint calls active until `exp_s`. It may say a later end the next
-/// time, so thirty days are added to that, and to the app's `expire`. Where it says no end, the
-/// token is revoked for as long as any token may count.
+/// The same for a token that an introspection endpoint calls active until `exp_s`. The next answer
+/// may state a later end, so thirty days are added to `exp_s` or to the end by the app's `expire`,
+/// whichever is later. If the endpoint states no end, the revocation is kept for as long as any
+/// token may be valid.
 #[must_use]
 pub fn over_for_endpoint(exp_s: Option<i64>, expire_s: i64, now: Millis) -> Millis {
     let latest = latest_end(now);
@@ -138,7 +136,7 @@ pub fn over_for_endpoint(exp_s: Option<i64>, expire_s: i64, now: Millis) -> Mill
     Millis::from_seconds(end.min(latest.seconds()))
 }
 
-/// The same of a token of which only the `jti` is known. It may have been issued just now, by a
+/// The same for a token of which only the `jti` is known. It may have been issued right now, by a
 /// clock that is ahead.
 #[must_use]
 pub fn latest_end(now: Millis) -> Millis {

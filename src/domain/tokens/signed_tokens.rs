@@ -1,13 +1,12 @@
-//! Tokens whose signature was checked before, as an isolate remembers them.
+//! The isolate's cache of tokens whose signature was verified.
 //!
-//! What is kept is a fact that never ceases to be one: this text is signed by that key, and says
-//! this. Whether the key is still one of an enabled app, when the token ends and how its user
-//! stands is looked at on each hit, as for any token; so nothing has to be forgotten when these
-//! change.
+//! An entry is a fact that stays true: this key signed this text, and the text has these claims.
+//! The key, the lifetime and the user are checked on each hit, as for any token. So no entry has to
+//! be evicted when these change.
 //!
-//! The end of a token says where to look, and whoever has seen the token can copy it; only where
-//! the whole text is the same, it is the one that is remembered. A text is kept from the second
-//! time on: many tokens are seen once.
+//! The cache is indexed by the end of a token, which anybody who has seen the token can copy. Only
+//! an equal text is a hit. A token is cached when it is seen for the second time, because many
+//! tokens are seen only once.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -21,26 +20,26 @@ use crate::domain::tokens::jwt::{Parts, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::public_key::KeyId;
 use crate::error::Denied;
 
-/// How many tokens are remembered at most.
+/// The greatest number of cached tokens.
 pub const KEPT_TOKENS: usize = 10_000;
 
-/// How many bytes of memory they may take in all: as many tokens with a dozen short claims need
-/// fewer.
+/// The greatest memory use of all cached tokens, in bytes. 10,000 tokens with a dozen short claims
+/// need less.
 pub const KEPT_BYTES: usize = 16 << 20;
 
-/// The end of a token, which is the end of its signature: where to look, and no proof of anything.
+/// The last bytes of a token, which are the end of its signature. They are an index and prove
+/// nothing.
 type Mark = [u8; 12];
 
-/// The memory of one isolate: what a token says and which key signed it, by its mark; and the marks
-/// of tokens that were seen.
+/// The cache of one isolate: verified tokens by their mark, and the marks of tokens that were seen
+/// once.
 pub struct SignedTokens {
     kept: RefCell<Kept>,
     seen: RefCell<Seen>,
 }
 
-/// The marks of tokens that were seen once: of the last [`KEPT_TOKENS`] at least, and of twice as
-/// many at most. So whatever the order in which as many tokens come, each of them is known when it
-/// comes again.
+/// Marks of tokens that were seen once: at least the last [`KEPT_TOKENS`] and at most twice as
+/// many. So any [`KEPT_TOKENS`] tokens that repeat, in whatever order, are recognized.
 #[derive(Default)]
 struct Seen {
     newer: HashSet<Mark>,
@@ -66,13 +65,12 @@ impl Default for SignedTokens {
 }
 
 impl SignedTokens {
-    /// How many tokens are remembered.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.kept.borrow().tokens.len()
     }
 
-    /// Reads a token; one that is remembered need not be decoded.
+    /// Parses a token. A cached token is not decoded again.
     pub fn read<'a>(&self, text: &'a str) -> Result<UnverifiedToken<'a>, Denied> {
         match self.find(text) {
             Some((parts, key)) => Ok(UnverifiedToken::signed_before(text, parts, key)),
@@ -86,8 +84,8 @@ impl SignedTokens {
         is_same(known.text.expose(), text).then(|| (Rc::clone(&known.parts), known.key))
     }
 
-    /// Takes note that the key signed the token: the first time that it was seen, the second time
-    /// of what it says and which key.
+    /// Records that the key signed the token. The first time only its mark is stored, the second
+    /// time its claims and the key.
     pub fn note(&self, claims: &VerifiedClaims<'_>, key: KeyId) {
         let token = claims.token();
         let Some(mark) = token.text().as_bytes().last_chunk() else { return };
@@ -133,7 +131,7 @@ impl SignedToken {
     }
 }
 
-/// Whether the texts are the same, in a time that does not tell where they differ.
+/// Compares in constant time for equal lengths.
 fn is_same(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
     one.len() == other.len() && differences == 0

@@ -1,4 +1,4 @@
-//! Token apps: the systems whose JSON Web Tokens are accepted, and on which terms.
+//! Token apps: the systems whose JSON Web Tokens are accepted, each with its terms.
 
 use std::rc::Rc;
 
@@ -13,13 +13,13 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, SpeaksFor};
 
-/// How many keys one token may be tried with.
+/// The greatest number of keys that one token is tried with.
 pub const MAX_CANDIDATES: usize = 64;
 
-/// The longest lifetime that an app may give its tokens, in seconds: ten years.
+/// The longest lifetime that an app can give its tokens, in seconds: ten years.
 pub const MAX_EXPIRE_S: i64 = 315_360_000;
 
-/// A token app's name: 1 to 64 letters, digits, spaces, `-`, `_`, `.`; case-sensitive.
+/// A token app's name: 1 to 64 letters, digits, spaces, `-`, `_`, `.`, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppName(String);
 
@@ -27,82 +27,71 @@ pub struct AppName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenName(String);
 
-/// A registered token app.
 #[derive(Debug, Clone)]
 pub struct TokenApp {
-    /// Its name.
     pub name: AppName,
-    /// All that can be chosen about it, but for the secrets.
     pub terms: TokenAppTerms,
-    /// The shared secret or the public keys, as registered; `None` where no master key opens it any
-    /// more.
+    /// The shared secret or the public keys, as they were registered. `None` if no current master
+    /// key can decrypt them.
     pub secret: Option<Secret>,
-    /// What its tokens are verified with: what `secret` says.
+    /// The keys that `secret` describes.
     pub keys: Keys,
-    /// The password of users created at first sight.
+    /// The password of users that the app's tokens create.
     pub initial_password: Option<PasswordHash>,
-    /// Who created it.
     pub creator_id: UserId,
-    /// When it was created.
     pub created_at: Millis,
-    /// When it was last replaced.
+    /// When the app was last replaced.
     pub modified_at: Millis,
 }
 
-/// What can be chosen about a token app, beside its name and its secrets.
+/// The settings of a token app, without its name and its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAppTerms {
-    /// The URL parameter.
     pub token_name: TokenName,
-    /// How its tokens are signed. This, and never the token's header, rules.
+    /// The algorithm of the app's tokens. The algorithm in a token's header is never trusted.
     pub algorithm: Algorithm,
-    /// A token is over so many seconds after its `iat`.
+    /// A token expires this many seconds after its `iat`.
     pub expire_s: i64,
-    /// Which claims say who.
     pub claims: ClaimNames,
-    /// Whether its tokens are accepted.
+    /// Tokens of a disabled app are refused.
     pub enabled: bool,
-    /// Whether unknown users are created at first sight.
+    /// Whether a token creates the user that it names, if there is none.
     pub creates_users: bool,
-    /// The roles of such users; a user type may be among them.
+    /// The roles of such users. A user type may be among them.
     pub initial_roles: Vec<String>,
-    /// Whose tokens it accepts, for whom, and as what.
     pub policy: Policy,
 }
 
-/// Names of claims.
+/// The claims that describe the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// The claim with the user name.
     pub username: String,
-    /// The claim with the name for people.
+    /// The claim with the display name.
     pub name: String,
-    /// The claim with the email address.
     pub email: String,
 }
 
-/// Which apps a token may belong to.
+/// The criteria for the apps that a token may belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// Those with the algorithm of the token's header, in its canonical form.
+    /// The algorithm of the token's header, in its canonical form.
     pub algorithm: Algorithm,
-    /// Only those with this URL parameter; `None` for a token in a header.
+    /// The URL parameter that carried the token. `None` for a token in a header.
     pub token_name: Option<String>,
-    /// Only the one of this name.
+    /// The only app to try.
     pub app: Option<String>,
-    /// The token's `iss`: only those of this issuer, and those that name none. `None` leaves it
-    /// out.
+    /// The token's `iss`. Only apps with this issuer, or without any, are chosen. The outer `None`
+    /// ignores issuers.
     pub issuer: Option<Option<String>>,
 }
 
 impl AppName {
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         text::plain(text, 64, " -_.")?;
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -110,13 +99,12 @@ impl AppName {
 }
 
 impl TokenName {
-    /// Checks the rule; the error is the phrase that follows the field's name.
+    /// The error is a phrase to put after the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         text::plain(text, 64, "-_.")?;
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -130,7 +118,6 @@ impl Default for TokenName {
 }
 
 impl Selection {
-    /// Whether the app is one that the token may belong to.
     #[must_use]
     pub fn takes(&self, app: &TokenApp) -> bool {
         app.terms.enabled
@@ -145,35 +132,37 @@ impl Selection {
 }
 
 impl TokenApp {
-    /// What the audit trail keeps: everything but the secrets.
+    /// Everything but the secrets.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         self.terms.for_audit()
     }
 
-    /// Whom its tokens may name.
+    /// The users that the app's tokens may name.
     #[must_use]
     pub fn speaks_for(&self) -> SpeaksFor {
         self.terms.policy.speaks_for(&self.terms.initial_roles)
     }
 
-    /// Whether it has a secret that no master key opens, so that nothing can be said of its tokens.
+    /// Whether no master key can decrypt the app's secret. Then its tokens can be neither accepted
+    /// nor refused.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.secret.is_none() && !self.terms.policy.discover
     }
 
-    /// Whether it waits for its secret: an import brought it without.
+    /// Whether an import created the app without its secret.
     #[must_use]
     pub fn lacks_secret(&self) -> bool {
         self.secret.as_ref().is_some_and(Secret::is_empty) && !self.terms.policy.discover
     }
 
-    /// Why there is no key to verify its tokens with. The sentence ends without a full stop.
+    /// The reason why there is no key. It is a sentence without a full stop.
     #[must_use]
     pub fn why_no_key(&self) -> &'static str {
         if self.lacks_secret() {
-            "the app has no secret: an import brought it without, so give it one by PATCH /v1/token-apps/{name}"
+            "the app has no secret: an import brought it without, \
+             so give it one by PATCH /v1/token-apps/{name}"
         } else if self.is_sealed() {
             "the app has no usable key: no master key opens its secret"
         } else {
@@ -181,8 +170,8 @@ impl TokenApp {
         }
     }
 
-    /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of
-    /// older releases are so.
+    /// Whether the app's keys sign for many audiences, and the app does not say which of them it
+    /// accepts. Only apps that an older release stored can be so.
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {
         let Policy { audiences, any_audience, .. } = &self.terms.policy;
@@ -191,14 +180,17 @@ impl TokenApp {
 }
 
 impl TokenAppTerms {
-    /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
         let mut value = json!({
             "token_name": self.token_name.as_str(),
             "algorithm": self.algorithm.name(),
             "expire": self.expire_s,
-            "fieldmap": { "username": self.claims.username, "name": self.claims.name, "email": self.claims.email },
+            "fieldmap": {
+                "username": self.claims.username,
+                "name": self.claims.name,
+                "email": self.claims.email,
+            },
             "enable": self.enabled,
             "inituser": self.creates_users,
             "initroles": self.initial_roles,
@@ -211,8 +203,8 @@ impl TokenAppTerms {
     }
 }
 
-/// The apps of a list that a selection takes: those that name the token's issuer first, each part
-/// in order of name.
+/// The apps that match a selection. Apps that name an issuer come first. Within both parts, apps
+/// are in order of name.
 #[must_use]
 pub fn candidates<'a>(
     apps: impl Iterator<Item = &'a Rc<TokenApp>>,
@@ -223,7 +215,7 @@ pub fn candidates<'a>(
     taken
 }
 
-/// Which app is tried first: one that names an issuer, then by name.
+/// The sort key of [`candidates`].
 #[must_use]
 pub fn rank(app: &TokenApp) -> (bool, &AppName) {
     (app.terms.policy.issuer.is_none(), &app.name)

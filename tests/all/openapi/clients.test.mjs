@@ -1,4 +1,4 @@
-// Clients that three generators make of the document: they compile or import, and do the main job
+// Clients that three generators make from the document. They compile or import, and do the main job
 // on a running Postern.
 
 import assert from "node:assert/strict";
@@ -23,8 +23,8 @@ before(async () => {
 after(() => workerd?.stop());
 
 /**
- * What a program of calls is given: an empty Postern, its administrator, and a token that the app
- * ERP has signed.
+ * The environment of a program of calls: an empty Postern, its administrator, and a token that the
+ * app ERP has signed.
  */
 function environment() {
   const { url } = isolates.next().value;
@@ -42,7 +42,7 @@ function environment() {
   };
 }
 
-/** A program of calls prints a line for each that was answered right. */
+/** Asserts the output: a program of calls prints a line for each call with a right answer. */
 function expectCalls(output) {
   const lines = output.trim().split("\n");
   assert.equal(lines.filter((line) => line.startsWith("ok ")).length, CALLS, output);
@@ -60,7 +60,7 @@ const TSCONFIG = {
   },
 };
 
-/** Checks the types of a program and all that it imports, then runs it. */
+/** Checks the types of a program and all its imports, then runs it. */
 async function checkAndRun(folder, program) {
   writeFileSync(
     join(folder, "tsconfig.json"),
@@ -122,7 +122,7 @@ describe("a generated client", { concurrency: false }, () => {
     const config = ["--config", join(here, "python_client.yaml"), "--fail-on-warning"];
     await succeed(fromPypi("openapi-python-client"), [...args, ...config]);
     copyFileSync(join(here, "python_calls.py"), join(folder, "calls.py"));
-    // The folder of the program is where Python looks for the client.
+    // Python looks for the client in the program's folder.
     expectCalls(
       await succeed(fromPypi("python"), ["-B", join(folder, "calls.py")], { env: environment() }),
     );

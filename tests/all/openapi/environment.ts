@@ -1,4 +1,4 @@
-// What clients.test.mjs gives to a program of calls.
+// Values that clients.test.mjs passes to a program of calls.
 
 declare const process: { env: Record<string, string | undefined> };
 
@@ -14,7 +14,7 @@ export const password = variable("PASSWORD");
 /** A token that the app ERP has signed for alice. */
 export const token = variable("TOKEN");
 
-/** Prints that a call was answered right; throws where it was not. */
+/** Prints that a call had the right answer, or throws. */
 export function expect(call: string, holds: boolean, answer: unknown): void {
   if (!holds) throw new Error(`${call} answered ${JSON.stringify(answer)}`);
   console.log(`ok ${call}`);

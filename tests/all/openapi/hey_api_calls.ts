@@ -1,5 +1,5 @@
-// The main job, by the functions that hey-api generates. Which credential goes where is the
-// client's own decision, from the document.
+// The main job, with the functions that hey-api generates. The client chooses the credential of
+// each call from the document.
 
 import { createClient, createConfig } from "./client/client";
 import {

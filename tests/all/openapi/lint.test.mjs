@@ -1,4 +1,4 @@
-// redocly finds no error in the document, and no warning but those of accepted_warnings.json.
+// redocly finds no error in the document, and only the warnings of accepted_warnings.json.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { fromNpm, run } from "../support/programs.mjs";
 
 const folder = join(top, "tests/all/openapi");
 
-/** Each is `{ rule, pointer, why }`. */
+/** A list of `{ rule, pointer, why }`. */
 const accepted = JSON.parse(readFileSync(join(folder, "accepted_warnings.json"), "utf8"));
 
 let problems;

@@ -1,4 +1,4 @@
-// The main job, by openapi-fetch with the types of openapi-typescript.
+// The main job, with openapi-fetch and the types of openapi-typescript.
 
 import createClient from "openapi-fetch";
 import { expect, password, postern, token, username } from "./environment";

@@ -60,7 +60,7 @@ answer = update_token_app.sync(client=admin, body=app)
 expect("update_token_app", answer.success is True, answer)
 
 answer = verify.sync(client=alice)
-# The member is left out where a key is verified.
+# The member is left out if a key is verified.
 expect("verify", isinstance(answer.user, Identity) and answer.user.username == "alice", answer)
 
 bob = create_user.sync(

@@ -1,5 +1,5 @@
-// schemathesis makes requests up from the document, right ones and wrong ones, and finds nothing in
-// the answers.
+// schemathesis generates valid and invalid requests from the document, and finds no fault in the
+// answers.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { fromPypi, run, workFolder } from "../support/programs.mjs";
 const here = join(top, "tests/all/openapi");
 const DOCUMENT = join(top, "public/v1/openapi.json");
 const SEED = 20250123;
-/** Ten failures take longer, since each costs a password hash. */
+/** Milliseconds. Ten failures take longer, because each one hashes a password. */
 const FORGET_EVERY_MS = 100;
 
 const operations = () =>
@@ -22,9 +22,9 @@ const operations = () =>
   ).length;
 
 /**
- * Forgets failed sign-ins all the time, until the answered function is called. To see whether a
- * credential is looked at, schemathesis signs in again and again under one unknown name, past all
- * hooks: the limit would answer 429 in place of 401.
+ * Deletes failed sign-ins all the time, until the returned function is called. To check whether a
+ * credential is used, schemathesis signs in again and again with one unknown name, without calling
+ * any hook. Without this, the limit would answer 429 instead of 401.
  */
 function forgetFailures(postern) {
   let isOver = false;
@@ -41,7 +41,7 @@ function forgetFailures(postern) {
   };
 }
 
-/** Runs schemathesis on all operations, with the token; answers `{ code, stdout, stderr }`. */
+/** Runs schemathesis on all operations with the token. Returns `{ code, stdout, stderr }`. */
 async function judge(postern, token) {
   const folder = workFolder("schemathesis");
   const env = {
@@ -67,7 +67,7 @@ test("schemathesis has no finding in any operation", async (t) => {
   const still = await postern.send({ path: "/v1/verify", headers: { "x-auth-token": token } });
   assert.equal(still.status, 200, "the token has ended, and what came after was not judged");
   assert.equal(code, 0, `${stdout.slice(-20_000)}\n${stderr.slice(-2000)}`);
-  // A filter would leave operations out in silence.
+  // A filter would leave operations out without notice.
   const [, selected, tested] = /Selected: (\d+)[\s\S]*Tested: (\d+)/.exec(stdout) ?? [];
   assert.deepEqual(
     [Number(tested), Number(selected)],

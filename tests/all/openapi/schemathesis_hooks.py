@@ -1,4 +1,4 @@
-"""Keeps schemathesis signed in. Every operation is called; whom some calls concern is changed."""
+"""Keeps schemathesis signed in. It calls each operation, some of them about another user."""
 
 import json
 import os
@@ -6,21 +6,21 @@ import urllib.request
 
 import schemathesis
 
-# Records are sent as they are.
+# Records are sent unchanged.
 schemathesis.serializer.alias(["application/x-ndjson", "text/csv"], "text/plain")
 
-# The first administrator, whose token all calls carry.
+# The first administrator, whose token is sent with each call.
 OWN_ID = "1"
-# Nobody has this id.
+# No user has this id.
 OTHER_ID = 4_000_000_000
 
-# Each of these, with the own id, would end the token that all further calls need.
+# With the administrator's own id, each of these would end the token that all further calls need.
 ENDS_THE_TOKEN = {
     # Refused for the last administrator, but schemathesis may have created another one before.
     "delete_user",
-    # Likewise: it may disable the administrator, or take the type away.
+    # Likewise: it may disable the administrator, or change their type.
     "update_user",
-    # It ends other tokens, and the password is needed for the tokens that sign_out ends.
+    # It ends other tokens, and the tokens that sign_out ends need the password.
     "set_password",
     "revoke_user_tokens",
     "revoke_user_token",
@@ -28,7 +28,7 @@ ENDS_THE_TOKEN = {
 
 
 def fresh_token():
-    """An opaque token that only one call has."""
+    """An opaque token for a single call."""
     account = {"username": os.environ["USERNAME"], "password": os.environ["PASSWORD"]}
     request = urllib.request.Request(
         f"{os.environ['POSTERN']}/imanager/security/tokens.json",
@@ -45,7 +45,7 @@ def operation_of(case):
 
 @schemathesis.auth(refresh_interval=None)
 class OpaqueToken:
-    """What each call is sent with. Signing out ends the token that asks, so it has its own."""
+    """The credential of each call. Signing out ends its token, so that call has its own."""
 
     def get(self, case, context):
         return (
@@ -59,7 +59,7 @@ class OpaqueToken:
 
 
 def without_fractions(value):
-    """The same with 1 for 1.0, which JSON Schema calls an integer and Postern does not."""
+    """The value with 1 for 1.0, which JSON Schema reads as an integer and Postern does not."""
     if isinstance(value, dict):
         return {name: without_fractions(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -72,12 +72,13 @@ def without_fractions(value):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     body = without_fractions(case.body)
-    # 1 equals 1.0, but not as text. A body that is set anew is judged anew, right or wrong.
+    # 1 equals 1.0, but not as text. Setting the body makes schemathesis judge again whether it is
+    # valid.
     if repr(body) != repr(case.body):
         case.body = body
     if operation_of(case) in ENDS_THE_TOKEN and str(case.path_parameters.get("id")) == OWN_ID:
         case.path_parameters["id"] = OTHER_ID
-    # Schemathesis takes ids for paths out of other answers, and writes null as "None".
+    # schemathesis takes ids for paths from other answers, and writes null as "None".
     for name, value in case.path_parameters.items():
         if value is None:
             case.path_parameters[name] = OTHER_ID

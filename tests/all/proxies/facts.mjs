@@ -1,57 +1,60 @@
-// In what the proxies differ, and why.
+// How the proxies differ, and why.
 
 import { POSTERN_HOST } from "../support/neighbours.mjs";
 
-/** What holds where nothing else is said. */
+/** The defaults. */
 const MOST = {
-  /** The path at which Postern is asked a question about a request for `path`. */
+  /** The path at which the proxy asks Postern about a request for `path`. */
   asked: (question) => `/v1/forward-auth/${question}/redirect`,
-  /** Whether the client's URL follows that path, and is in no header. */
+  /** The client's URL follows that path, and is in no header. */
   appendsUrl: false,
-  /** The method by which Postern is asked about a client's method. */
+  /** The method with which the proxy asks about a client's method. */
   askedMethod: () => "GET",
-  /** What the proxy itself tells Postern, beside the headers of its client. */
+  /** Headers that the proxy itself sends to Postern, beside those of its client. */
   addedHeaders: [
     ...["host", "x-forwarded-for", "x-forwarded-host"],
     ...["x-forwarded-method", "x-forwarded-proto", "x-forwarded-uri"],
   ],
-  /** Whether Postern gets the client's other headers, too. */
+  /** Postern also gets the client's other headers. */
   passesAll: false,
-  /** What Postern is called in `Host`, and in TLS. */
+  /** Postern's name in `Host` and in TLS. */
   host: () => POSTERN_HOST,
   serverName: POSTERN_HOST,
-  /** Whether the example speaks HTTP/2 to browsers. */
+  /** The example speaks HTTP/2 to browsers. */
   http2: true,
-  /** How many connections to Postern five requests in a row need at most. */
+  /** The most connections to Postern that five consecutive requests need. */
   connections: 1,
-  /** The status of the answer to a page that is opened by a token in its URL. */
+  /** The status of a page that is opened by a token in its URL. */
   page: 303,
-  /** The status where Postern does not answer, or nobody trusts who does. */
+  /** The status if Postern does not answer, or if its certificate is not trusted. */
   failed: 502,
-  /** The client's status, where Postern's is no yes. */
+  /** The client's status, if Postern's status does not admit it. */
   other: (status) => status,
-  /** Which other statuses than 200 are a yes. Postern answers none of them. */
+  /** Statuses beside 200 that admit a request. Postern never answers with them. */
   takes: [201, 204, 206],
-  /** What arrives of a URL with a token in its query. */
+  /** The URL that arrives if the query had a token. */
   url: (_sent, without) => without,
-  /** The status of a request for a path, and what arrives of the path. */
+  /** The status of a request for a path, and the path that arrives. */
   path: (path) => [200, path],
-  /** The answer to a client without a credential that names forwarded URLs as hop by hop. */
+  /**
+   * The status for a client without a credential that names the forwarded URL's headers as
+   * hop-by-hop.
+   */
   nominated: 401,
-  /** Whether the application gets a claim of the client, as the gateway passes claims on. */
+  /** The application gets a client's claim headers, as the gateway passes claims on. */
   keepsClaims: false,
-  /** Whether the application gets Postern's cookie. */
+  /** The application gets Postern's cookie. */
   keepsCookie: false,
 };
 
-/** A URL without double slashes and dots in its path, whose escapes are read by `decoded`. */
+/** A URL without double slashes and dots in its path. `decoded` reads its escapes. */
 function cleaned(url, decoded = (escaped) => escaped) {
   const [path, ...query] = url.split("?");
   const plain = path.replaceAll(/%[\da-f]{2}/gi, decoded).replaceAll(/\/+/g, "/");
   return [new URL(`http://app${plain}`).pathname, ...query].join("?");
 }
 
-/** An escape, or the character where nobody needs one for it. */
+/** The escape, or its character if that needs no escape. */
 function needed(escaped) {
   const character = String.fromCharCode(parseInt(escaped.slice(1), 16));
   return /[\w.~-]/.test(character) ? character : escaped;
@@ -63,22 +66,22 @@ const hasEscapedSlash = (path) => /%2f/i.test(path);
 
 const CADDY = {
   ...MOST,
-  // forward_auth passes on all headers of the client.
+  // forward_auth passes all headers of the client on.
   passesAll: true,
-  // What takes the token out also writes the path anew, without double slashes and dots.
+  // The directive that removes the token also rewrites the path without double slashes and dots.
   url: (_sent, without) => cleaned(without),
 };
 
 export const FACTS = {
   nginx: {
     ...MOST,
-    // auth_request knows 2xx, 401 and 403, and makes a 500 of everything else. So nginx asks for no
-    // redirects.
+    // auth_request accepts 2xx, 401 and 403, and answers 500 to everything else. So nginx must not
+    // ask for redirects.
     asked: (question) => `/v1/forward-auth/${question}`,
     page: 200,
-    // It does where its configuration says so.
+    // nginx speaks HTTP/2 only if its configuration says so.
     http2: false,
-    // It removes the headers that are named to it, and no others that begin like them.
+    // nginx removes the headers that are named, and not those that begin like them.
     keepsClaims: true,
     failed: 500,
     other: (status) => ([401, 403].includes(status) ? status : 500),
@@ -88,12 +91,12 @@ export const FACTS = {
   traefik: {
     ...MOST,
     failed: 500,
-    // It is given an address in place of the name, and there is nothing by which to say the name.
+    // The proxy gets an address instead of a name, and has no option for the name.
     host: (address) => address,
     serverName: false,
     addedHeaders: ["accept-encoding", ...MOST.addedHeaders, "user-agent"].sort(),
-    // Its routers would not see a slash behind the escape, so it takes none. No middleware changes
-    // a query or single cookies.
+    // Its routers would not see a slash behind the escape, so Traefik refuses it. No middleware
+    // changes a query or single cookies.
     url: (sent) => ofTraefik(sent),
     keepsCookie: true,
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofTraefik(path)]),
@@ -106,8 +109,7 @@ export const FACTS = {
   },
   envoy: {
     ...MOST,
-    // ext_authz appends the client's URL to the path that it asks at, and asks by the client's
-    // method.
+    // ext_authz appends the client's URL to its path, and asks with the client's method.
     appendsUrl: true,
     askedMethod: (method) => method,
     asked: (question, path) => `/v1/forward-auth/${question}/redirect/-${path}`,
@@ -119,7 +121,7 @@ export const FACTS = {
     other: (status) => (status >= 500 ? 503 : status),
     takes: [],
     url: (_sent, without) => ofEnvoy(without),
-    // It asks about, and passes on, the path as its routes read it, and takes no escaped slash.
+    // Envoy uses the path as its routes read it for both, and refuses an escaped slash.
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofEnvoy(path)]),
     nominated: 400,
   },

@@ -1,4 +1,4 @@
-// The examples, behind real proxies: what happens where Postern does not say yes.
+// The examples behind real proxies: what happens if Postern does not admit a request.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -50,7 +50,7 @@ behindEach((given, facts) => {
   });
 });
 
-/** What makes the script of an example fail. */
+/** Changes that make the script of an example fail. */
 const BROKEN = {
   haproxy: { "local answer = ask(": "error('broken') ask(" },
   envoy: { "local headers, theirs =": "error('broken') local headers, theirs =" },

@@ -1,4 +1,4 @@
-// The examples, behind real proxies: who gets through, and what the application is told about them.
+// The examples behind real proxies: who is admitted, and what the application learns about them.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -27,13 +27,13 @@ import {
 } from "./setup.mjs";
 
 behindEach((given, facts) => {
-  it("a token app's token gets through, as a Bearer and in the URL, and the application is told whose it is", async () => {
+  it("a token app's token is admitted as Bearer and in the URL, with its identity", async () => {
     await given.expectIdentity({ path: "/", headers: bearer(alice()) }, ALICE);
     await given.expectIdentity({ path: `/?token=${alice()}` }, ALICE);
     await given.expectIdentity({ path: `/page?a=b&token=${bob()}&c=100%` }, BOB);
   });
 
-  it("an opaque token, a cookie and a password get through, and the application is told whose they are", async () => {
+  it("an opaque token, a cookie and a password are admitted, with their identity", async () => {
     const { token, cookie } = given.session;
     await given.expectIdentity({ path: "/", headers: { "x-auth-token": token } }, ADMIN);
     await given.expectIdentity({ path: "/", headers: bearer(token) }, ADMIN);
@@ -41,7 +41,7 @@ behindEach((given, facts) => {
     await given.expectIdentity({ path: "/", headers: admin }, ADMIN);
   });
 
-  it("no credential and a wrong one are a 401 that says how to come, and the application is not asked", async () => {
+  it("no or a wrong credential is a 401 that says how to sign in, at Postern only", async () => {
     const direct = expectStatus(await given.postern.send({ path: "/v1/forward-auth" }), 401);
     const answer = await given.refused({ path: "/" }, 401);
     assert.equal(answer.headers["www-authenticate"], direct.headers["www-authenticate"]);
@@ -62,7 +62,7 @@ behindEach((given, facts) => {
     await given.refused({ method: "OPTIONS", path: "/" }, 401);
   });
 
-  it("a session that is over is taken back, also where another credential lets the request through", async (test) => {
+  it("the cookie of an ended session is removed, also beside another credential", async (test) => {
     const over = { cookie: `__Host-postern=v1.${"A".repeat(40)}` };
     const refused = await given.refused({ path: "/", headers: over }, 401);
     const [taken] = refused.headers["set-cookie"] ?? [];
@@ -88,7 +88,7 @@ behindEach((given, facts) => {
       header.toUpperCase(),
       ...aliases(header),
     ]);
-    // Envoy takes 100 headers in one request.
+    // Envoy accepts at most 100 headers in a request.
     while (said.length > 0) {
       const spoofed = Object.fromEntries(
         said.splice(0, 40).map((header) => [header, ["root", "Administrator"]]),
@@ -118,7 +118,7 @@ behindEach((given, facts) => {
     }
   });
 
-  it("a claim that a client made up arrives where no proxy knows its name, and nowhere else", async () => {
+  it("a client's own claim header arrives only where the proxy cannot know its name", async () => {
     const names = ["X-Auth-Claim-Tenant", ...aliases("X-Auth-Claim-Tenant")];
     const headers = Object.fromEntries(names.map((header) => [header, "root"]));
     const told = identity(

@@ -1,4 +1,5 @@
-// nginx with Postern's verdicts kept, as the example says in comments: nobody gets another one's.
+// nginx caches Postern's verdicts, as the example's comments say. Nobody gets another user's
+// verdict.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -21,12 +22,12 @@ import {
 } from "./setup.mjs";
 
 const KEPT_S = 3;
-/** nginx counts in whole seconds, and keeps an answer through the last one. */
+/** nginx counts whole seconds, and keeps an answer to the end of the last one. */
 const OVER_MS = (KEPT_S + 1) * 1000 + 200;
 
 behindEach(
   (given) => {
-    /** How often Postern is asked while this happens. */
+    /** How often Postern is asked meanwhile. */
     async function asked(happens) {
       const before = given.front.received.length;
       await happens();
@@ -43,7 +44,7 @@ behindEach(
       assert.equal(await asked(three), 1);
     });
 
-    it("nobody gets another one's verdict, nor another one's answer that caches might keep", async () => {
+    it("nobody gets another user's verdict, nor another user's cached answer", async () => {
       const path = "/shared";
       const { token, cookie } = given.session;
       for (let again = 0; again < 2; again += 1) {
@@ -94,7 +95,7 @@ behindEach(
       );
     });
 
-    it("a verdict that sets a cookie is not kept, and does not keep a page from getting one", async () => {
+    it("a verdict that sets a cookie is not cached, and a page can still get one", async () => {
       const path = `/page?token=${bob()}`;
       const cookies = async (headers) => {
         const answer = expectStatus(await given.proxy.send({ path, headers }), 200);

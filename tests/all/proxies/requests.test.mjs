@@ -1,4 +1,4 @@
-// The examples, behind real proxies: what arrives of a request, and what Postern is asked about it.
+// The examples behind real proxies: what arrives of a request, and what Postern is asked about it.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -24,7 +24,7 @@ import {
 
 const BODY_BYTES = 8_000_000;
 
-/** Whether this is all that an Upgrade header may say. */
+/** WebSocket is the only protocol to which a request may be upgraded. */
 const isWebSocket = (upgrade) => upgrade === undefined || upgrade === "websocket";
 
 behindEach((given, facts) => {
@@ -53,7 +53,7 @@ behindEach((given, facts) => {
     }
   });
 
-  it("the URL arrives as it was written, but for the token where the proxy can take it out", async () => {
+  it("the URL arrives as written, without the token where the proxy can remove it", async () => {
     for (const [path, without] of [
       ["/?token=TOKEN", "/"],
       ["/a/b//c?token=TOKEN", "/a/b//c"],
@@ -79,7 +79,7 @@ behindEach((given, facts) => {
     await given.expectIdentity({ path, headers: bearer(alice()) }, ALICE);
     const reports = `/reports/${path.slice(1)}`;
     await given.refused({ path: reports, headers: bearer(alice()) }, 403);
-    // Where a proxy appends it, nothing reads it there.
+    // Where a proxy appends the URL, Postern does not read it there.
     const asked = given.front.received.map(({ url }) => url.split("?")[0]);
     const expected = [facts.asked("signed-in", "/"), facts.asked(`${SERVICE}/VIEW`, "/reports/")];
     assert.deepEqual(asked, expected);
@@ -104,7 +104,7 @@ behindEach((given, facts) => {
     await given.refused({ ...lying, headers: { ...lying.headers, ...lies } }, 403);
   });
 
-  it("a client's own forwarded URL does not help it, and does not make it somebody else", async () => {
+  it("a client's own forwarded URL neither helps it nor changes who it is", async () => {
     const headerNames = ["X-Forwarded-Uri", "x-original-uri", "X-Original-URL", "X-Rewrite-URL"];
     const names = [...headerNames, ...aliases("X-Forwarded-Uri"), ...aliases("X-Original-URI")];
     for (const own of [
@@ -123,7 +123,7 @@ behindEach((given, facts) => {
     }
   });
 
-  it("a client cannot tell the application another path, method or address than Postern was asked about", async () => {
+  it("no client names another path, method or address than Postern was asked about", async () => {
     const names = [
       ...[
         "Forwarded",
@@ -209,7 +209,7 @@ behindEach((given, facts) => {
     assert.equal(received.headers.cookie, facts.keepsCookie ? `a=b; ${cookie}; c=d` : "a=b; c=d");
   });
 
-  it("a location that asks for a permission is open to who has it, in whatever way its path is written", async () => {
+  it("a location with a permission is open to who has it, in each spelling", async () => {
     const paths = [
       "/reports/",
       "/reports/2026?a=b",
@@ -247,7 +247,8 @@ behindEach((given, facts) => {
   });
 
   for (const chunked of [false, true]) {
-    it(`a body of 8 MB arrives whole, and Postern gets none of it, ${chunked ? "in chunks" : "of declared length"}`, async () => {
+    const length = chunked ? "in chunks" : "of declared length";
+    it(`a body of 8 MB arrives whole, and Postern gets none of it, ${length}`, async () => {
       const body = randomBytes(BODY_BYTES);
       const headers = { "content-type": "application/octet-stream", ...bearer(alice()) };
       for (const method of ["POST", "PUT", "DELETE"]) {
@@ -309,7 +310,7 @@ behindEach((given, facts) => {
     assert.equal(arrived.headers["access-control-request-method"], "POST");
   });
 
-  it("Postern is asked once for each request, by its own name, with the URL as the client wrote it", async () => {
+  it("Postern is asked once for each request, with the URL as the client wrote it", async () => {
     const path = `/a/b/c?x=%zz&token=${alice()}`;
     const before = given.front.connections;
     for (let again = 0; again < 5; again += 1) await given.arriving({ path });
@@ -326,7 +327,7 @@ behindEach((given, facts) => {
     assert.deepEqual([...new Set(given.front.serverNames)], [facts.serverName]);
   });
 
-  it("Postern gets the credentials, and what else it looks at, and nothing else that a client sends", async () => {
+  it("Postern gets the credentials and headers that it reads, and no others", async () => {
     const credentials = { ...bearer(alice()), "x-auth-token": "a", cookie: "b=c" };
     const looked = {
       origin: "https://evil.example",

@@ -1,5 +1,4 @@
-// The examples, behind real proxies: sessions of browsers, from the first page until somebody signs
-// out.
+// The examples behind real proxies: sessions of browsers, from the first page until the sign-out.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -15,7 +14,7 @@ behindEach(
   (given, facts) => {
     const userOf = async (request) => identity(await given.arriving(request))["X-Auth-User"];
 
-    it("a page that is opened by a token in its URL has its pictures, until somebody signs out", async () => {
+    it("a page opened by a token in its URL has its pictures until the sign-out", async () => {
       const token = sign("abcd", claims("grace"));
       const opened = await given.proxy.send({ path: `/page?a=b&token=${token}`, headers: PAGE });
       expectStatus(opened, facts.page);
@@ -42,7 +41,7 @@ behindEach(
       await given.refused({ path: `/page?token=${token}` }, 401);
     });
 
-    it("somebody signs in at Postern's own page, and out, and no page of another origin does it for them", async () => {
+    it("users sign in and out at Postern's page, and no other origin's page does", async () => {
       await given.refused({ path: "/v1/sign-in", headers: PAGE }, 200);
       const form = { username: "admin", password: ADMIN_PASSWORD, return_to: "/page" };
       const headers = { "x-forwarded-for": CLAIMED };
@@ -70,7 +69,7 @@ behindEach(
       await given.refused({ path: "/page", headers: { cookie } }, 401);
     });
 
-    it("somebody who is not signed in is sent to sign in, and would return to the page", async () => {
+    it("a user without a session is sent to sign in, and would return to the page", async () => {
       const page = { path: "/page?a=b", headers: PAGE };
       if (facts.page === 303) {
         const sent = await given.refused(page, 302);
@@ -90,7 +89,7 @@ behindEach(
         "/health",
       ]) {
         const { status } = await given.proxy.send({ path });
-        // Envoy and Traefik take no escaped slash.
+        // Envoy and Traefik refuse an escaped slash.
         assert.ok([401, 400].includes(status), `${path} ${status}`);
       }
       const asked = given.front.received.filter(({ url }) => !url.startsWith("/v1/forward-auth/"));

@@ -1,4 +1,4 @@
-// A Postern, an application and a proxy between them, for the tests of each proxy.
+// Starts Postern, an application and a proxy between them, for the tests of each proxy.
 
 import { after, before, beforeEach, describe } from "node:test";
 import assert from "node:assert/strict";
@@ -36,13 +36,13 @@ export const claims = (username, more) => ({
 });
 const token = (username, more) => sign("abcd", claims(username, more));
 export const alice = () => token("alice", { name: "Alice Ünal", email: "alice@example.com" });
-/** Of bob and carol Postern knows neither a name nor an address. */
+/** Postern knows no name and no e-mail address of bob and carol. */
 export const bob = () => token("bob");
 export const carol = () => token("carol");
 export const forged = () => sign("wrong", claims("alice"));
 export const bearer = (value) => ({ authorization: `Bearer ${value}` });
 
-/** What a browser says that goes to a page. */
+/** Headers that a browser sends with a navigation. */
 export const PAGE = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
 
 export const ALICE = {
@@ -58,7 +58,7 @@ export const CAROL = { ...BOB, "X-Auth-User": "carol" };
 export const ADMIN = { "X-Auth-User": "admin", "X-Auth-Roles": "Administrator" };
 
 /**
- * What the application is told, or might take for it: names and values of all headers that read
+ * The identity that the application gets, or might read: names and values of all headers that look
  * like Postern's.
  */
 export function identity({ lines }) {
@@ -72,13 +72,13 @@ export function identity({ lines }) {
     members.length,
     `a header came twice: ${told.join("; ")}`,
   );
-  // An empty header says nothing. Whether it arrives depends on the proxy.
+  // An empty header has no meaning. Some proxies drop it.
   return Object.fromEntries(members.filter(([, value]) => value !== ""));
 }
 
 /**
- * Other names that some application takes for this one, since it reads all that is no letter or
- * digit as `_`.
+ * Names that some application reads as this one, because it reads each character that is not a
+ * letter or digit as `_`.
  */
 export function aliases(name) {
   const [first, ...rest] = name.split("-");
@@ -87,22 +87,22 @@ export function aliases(name) {
   return [...mixed, ...Array.from("!#$%&'*+.^`|~", (character) => name.replaceAll("-", character))];
 }
 
-/** PROXY=envoy runs the tests of that one only. */
+/** `PROXY=envoy` runs only the tests of that proxy. */
 const isWanted = (name) => !process.env.PROXY || process.env.PROXY.split(",").includes(name);
 
-/** The address that a client says is its own. */
+/** The address that a client claims. */
 export const CLAIMED = "198.51.100.7";
 
 /**
- * Asserts that Postern is told the address from which the proxy was reached. Of a list, the last
- * one counts. Envoy tells an address of its machine for 127.0.0.1.
+ * Asserts that Postern gets the address from which the proxy was reached: the last one of a list.
+ * For 127.0.0.1, Envoy sends an address of its machine.
  */
 export function expectOwnAddress(headers) {
   const last = headers["x-forwarded-for"].split(",").at(-1).trim();
   assert.ok(isIP(last) && last !== CLAIMED, headers["x-forwarded-for"]);
 }
 
-/** Runs `tests`, which are told all that stands there, behind each proxy. */
+/** Runs `tests` behind each proxy. Each test gets all servers of the set-up. */
 export function behindEach(tests, names = NAMES, options = {}) {
   for (const name of names.filter(isWanted)) {
     describe(`behind ${name}`, () => {
@@ -165,7 +165,7 @@ class Given {
   }
 
   /**
-   * Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of the
+   * Another proxy like this one. `front` and `trusted` may be others, and `replaced` a part of the
    * example.
    */
   another({ front = this.front, trusted = this.certificate, replaced = this.replaced } = {}) {
@@ -181,7 +181,7 @@ class Given {
     });
   }
 
-  /** What the application gets of a request that must get there. */
+  /** The application's view of a request that must arrive. */
   async arriving(request) {
     this.app.received.length = 0;
     expectStatus(await this.proxy.send(request), 200, `${request.path}:`);

@@ -1,6 +1,6 @@
-// The examples, behind real proxies: paths in every spelling. What arrives without the permission
-// for /reports is not read as /reports by a server that reads paths plainly, as the proxies
-// themselves do.
+// The examples behind real proxies: paths in each spelling. If a request arrives without the
+// permission for /reports, a server that reads paths plainly, as the proxies do, does not read its
+// path as /reports.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { alice, bearer, behindEach, carol } from "./setup.mjs";
 
 const AT_ONCE = 8;
 
-/** One of ten of those that the gateway is tested with. */
+/** Every tenth of the spellings with which the gateway is tested. */
 const file = join(top, "tests/all/support/spellings.txt");
 const spellings = readFileSync(file, "utf8")
   .trimEnd()
@@ -19,8 +19,8 @@ const spellings = readFileSync(file, "utf8")
   .filter((_, at) => at % 10 === 0);
 
 /**
- * A path as a server reads it that decodes it once, and knows neither `;` nor `\`. It ends before
- * the first of `ends`.
+ * The path as a server reads it that decodes once, and does not know `;` and `\`. The path ends
+ * before the first of `ends`.
  */
 function plainPath(url, ends) {
   const [path] = url.split(ends);
@@ -34,11 +34,11 @@ function plainPath(url, ends) {
   return `/${parts.join("/")}`;
 }
 
-/** Some servers end a path at a `#`, and to some it is a character like others. */
+/** Some servers end a path at a `#`, and others read it as a character. */
 const isOfReports = (url) =>
   [/[?#]/, "?"].some((ends) => /^\/reports(\/|$)/.test(plainPath(url, ends)));
 
-/** What is none of /reports, unless it is changed after Postern was asked. */
+/** Paths outside of /reports, unless something changes them after Postern was asked. */
 const OTHERS = [
   "/reptoken=xorts/2026?token=x",
   "/reptoken=x&orts/2026?token=x&a=b",
@@ -77,7 +77,7 @@ behindEach((given, facts) => {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     const arrived = given.app.received.map(({ url }) => url);
     assert.deepEqual(arrived.filter(isOfReports), []);
-    // Some arrive and some are refused, or there would be nothing to see.
+    // If all paths arrived or all were refused, the test would prove nothing.
     const counts = JSON.stringify([...statuses]);
     assert.ok(statuses.get(403) > 10 && statuses.get(200) > 10, counts);
     assert.ok(

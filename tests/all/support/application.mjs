@@ -1,5 +1,5 @@
 // A small application behind the gateway: pages with a style sheet, a picture, a script that calls
-// it, a link and a form.
+// the application, a link and a form.
 
 import assert from "node:assert/strict";
 import { startOrigin } from "../../edge/support/origin.mjs";
@@ -45,8 +45,8 @@ async function answer(request, response) {
 }
 
 /**
- * Starts the application, stopped when the test is over; `requests` is what it has got. Every
- * answer has the `headers`.
+ * Starts the application, which is stopped when the test is over. `requests` lists what it got.
+ * Each answer has the `headers`.
  */
 export const startApplication = (test, headers = {}) =>
   startOrigin(test, (request, response) =>
@@ -54,8 +54,8 @@ export const startApplication = (test, headers = {}) =>
   );
 
 /**
- * Waits until the tab shows the page of the application that is at `path`, and all that belongs to
- * it; `sent` is what a form sent there.
+ * Waits until the tab shows the application's page at `path`, and all that belongs to it. `sent` is
+ * what a form sent there.
  */
 export async function expectWhole(tab, path, user, sent = "") {
   await tab.waitForURL((url) => url.pathname === path);

@@ -1,7 +1,7 @@
-"""What a client of OAuth does with authlib: it introspects a token and revokes it.
+"""Introspects a token and revokes it with authlib, as an OAuth client does.
 
 python authlib_calls.py URL CLIENT_ID CLIENT_SECRET TOKEN
-Prints what was answered, as JSON.
+Prints the answers as JSON.
 """
 
 import json

@@ -1,16 +1,16 @@
-// Real Chromium, driven by playwright-core: scripts/lib/programs.sh brings the one, npm the other.
+// Real Chromium with playwright-core. scripts/lib/programs.sh installs the one, npm the other.
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { npmPackages } from "./programs.mjs";
 import { program } from "./processes.mjs";
 
-/** Only so that what does not come fails its test. */
+/** Milliseconds after which something that does not come fails its test. */
 const PATIENCE_MS = 15_000;
 
 /**
- * Starts the browser, for which this machine is the only host there is; `hosts` are further names
- * of it. The caller closes it.
+ * Starts the browser. This machine is the only host that it can reach; `hosts` are further names of
+ * it. The caller closes it.
  */
 export function startBrowser({ hosts = [] } = {}) {
   const { chromium } = createRequire(join(npmPackages, "x"))("playwright-core");
@@ -18,13 +18,13 @@ export function startBrowser({ hosts = [] } = {}) {
   const rules = [...mapped, "EXCLUDE 127.0.0.1", "EXCLUDE localhost", "MAP * ~NOTFOUND"];
   return chromium.launch({
     executablePath: program("chromium"),
-    // Chromium refuses to sandbox what root runs.
+    // Chromium refuses to run a sandbox as root.
     chromiumSandbox: process.getuid() !== 0,
     args: [`--host-resolver-rules=${rules.join(", ")}`, "--disable-dev-shm-usage"],
   });
 }
 
-/** A tab of its own, with cookies of its own, closed when the test is over. */
+/** A tab with its own cookies, which is closed when the test is over. */
 export async function openTab(test, browser, options) {
   const context = await browser.newContext(options);
   test.after(() => context.close());
@@ -32,7 +32,7 @@ export async function openTab(test, browser, options) {
   return context.newPage();
 }
 
-/** Every URL to which a tab can go back or forward. */
+/** Each URL to which a tab can go back or forward. */
 export async function historyOf(page) {
   const session = await page.context().newCDPSession(page);
   const { entries } = await session.send("Page.getNavigationHistory");
@@ -40,7 +40,7 @@ export async function historyOf(page) {
   return entries.map(({ url }) => url);
 }
 
-/** Every URL that a script of the page can find. */
+/** Each URL that a script of the page can find. */
 export const urlsSeenBy = (page) =>
   page.evaluate(() => [
     location.href,

@@ -1,7 +1,6 @@
-// A folder that looks like a checkout in which somebody has typed `make dev`, and a shell beside
-// it.
+// A folder that looks like a checkout in which somebody has typed `make dev`, and a shell in it.
 //
-// All of it is the checkout's own but scripts/build.sh, since the Worker is built already.
+// All files are the checkout's own, except scripts/build.sh, because the Worker is built already.
 
 import { execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -25,7 +24,7 @@ import { freePort } from "./processes.mjs";
 const START_MS = 90_000;
 const BLOCK_MS = 90_000;
 
-/** Processes that end with this one, each with all that it has started. */
+/** Processes that end with this one. Each has a process group with all that it has started. */
 const running = new Set();
 process.on("exit", () => running.forEach((child) => signal(child, "SIGKILL")));
 
@@ -33,7 +32,7 @@ function signal(child, name) {
   try {
     process.kill(-child.pid, name);
   } catch {
-    // All of it has ended.
+    // All of its processes have ended.
   }
 }
 
@@ -44,7 +43,7 @@ function start(program, args, folder) {
   return child;
 }
 
-/** What `make dev`, `make backup`, wrangler and the examples read. */
+/** Files that `make dev`, `make backup`, wrangler and the examples read. */
 const COPIED = [
   ...["scripts", "public", "migrations", "examples", "src/edge"],
   ...["Makefile", "wrangler.toml", "package.json"],
@@ -67,7 +66,7 @@ function makeFolder() {
 
 function environment(folder) {
   const { MAKEFLAGS, MAKELEVEL, MFLAGS, POSTERN_BUILT, ...rest } = process.env;
-  // A Postern that runs elsewhere on this machine must not be found in place of this one.
+  // Another Postern that runs on this machine must not be found instead of this one.
   return { ...rest, NO_COLOR: "1", WRANGLER_REGISTRY_PATH: join(folder, "registry") };
 }
 
@@ -80,7 +79,7 @@ async function end(child) {
   running.delete(child);
 }
 
-/** `make dev`, once it answers. */
+/** Starts `make dev` and waits until it answers. */
 async function dev(folder, port) {
   const child = start("make", ["dev", `PORT=${port}`], folder);
   let output = "";
@@ -102,7 +101,7 @@ const listens = (port) =>
     socket.once("error", () => done(false));
   });
 
-/** A shell in which one types. */
+/** A shell into which commands are typed. */
 class Shell {
   #child;
   #printed = "";
@@ -112,7 +111,7 @@ class Shell {
     this.#child = start("bash", ["--noprofile", "--norc"], folder);
     this.#child.stdout.on("data", (chunk) => (this.#printed += chunk));
     this.#child.stderr.on("data", (chunk) => (this.#complaints += chunk));
-    // An answer that refuses is a command that fails, so that none of them is passed over.
+    // An answer that is a refusal fails the command, so that none is overlooked.
     const line = `curl() { command curl -sS --fail-with-body "$@"; }\n`;
     this.#child.stdin.write(line);
     this.#child.stdin.write(`trap 'printf "failed: %s\\n" "$BASH_COMMAND" >&2' ERR\n`);
@@ -157,7 +156,10 @@ export async function startCheckout(context) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   });
 
-  /** Readers start `make dev` again where a page has changed its variables or taken its state away. */
+  /**
+   * Starts `make dev` again, as readers do after a page has changed its variables or removed its
+   * state.
+   */
   async function startAgain() {
     if (variables() === read && existsSync(join(folder, ".wrangler/state"))) return;
     await end(server);

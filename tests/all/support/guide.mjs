@@ -2,10 +2,10 @@
 
 const BLOCK = /^( *)```([a-z]*)\n([\s\S]*?)^\1```$/gm;
 
-/** How each block of a page begins. */
+/** The word that begins each block of a page. */
 export const fencesOf = (page) => [...page.matchAll(BLOCK)].map(([, , fence]) => fence);
 
-/** Where a page links to, but for other sites. */
+/** The link targets of a page, without other sites. */
 export const linksOf = (page) =>
   [...page.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, link]) => link);
 
@@ -19,8 +19,8 @@ export const headingsOf = (page) =>
   );
 
 /**
- * The commands of a page, in order: `{ line, commands, shown }`. `shown` is the block that follows
- * at once, if it is an output.
+ * The commands of a page in order: `{ line, commands, shown }`. `shown` is the block that follows
+ * directly, if it is an output.
  */
 export function commandsOf(page) {
   const blocks = [...page.matchAll(BLOCK)];
@@ -35,15 +35,15 @@ export function commandsOf(page) {
   });
 }
 
-/** What varies from run to run, and what stands for it in a pattern. */
+/** Texts that differ from run to run, and the pattern that replaces each. */
 const SHAPES = [
   // An ellipsis stands for any text.
   ["…", ".+"],
   ["\\d{4}-\\d\\d-\\d\\d\\d\\d:\\d\\d:\\d\\d", "\\d{4}-\\d\\d-\\d{4}:\\d\\d:\\d\\d"],
   ["[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"],
-  // How far a moment is from now, when the page was typed slowly.
+  // The distance of a time from now, if the page was typed slowly.
   ["-\\d{3}sfromnow", "-\\d{3}sfromnow"],
-  // Times in seconds and in milliseconds.
+  // Times in milliseconds and in seconds.
   ["(?<!\\d)\\d{13}(?!\\d)", "\\d{13}"],
   ["(?<!\\d)\\d{10}(?!\\d)", "\\d{10}"],
 ];
@@ -52,7 +52,10 @@ const VARIES = new RegExp(SHAPES.map(([shape]) => `(${shape})`).join("|"), "g");
 const packed = (text) => text.replaceAll(/\s+/g, "");
 const literally = (text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** Whether `printed` is not what the page shows. Pages wrap long answers, so spaces do not count. */
+/**
+ * Answers whether `printed` differs from what the page shows. White space is ignored, because pages
+ * wrap long answers.
+ */
 export function differs(shown, printed) {
   const text = packed(shown);
   let pattern = "";

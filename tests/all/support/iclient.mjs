@@ -15,7 +15,7 @@ export const VERSIONS = {
 
 const PARTS = ["security/SecurityManager", "iManager/iManager", "iServer/MapService"];
 
-/** The script, which says what it has as `iclient`. */
+/** The script, which exports the client as `iclient`. */
 export async function bundle(name) {
   const { build } = createRequire(createRequire(join(top, "x")).resolve("wrangler/package.json"))(
     "esbuild",

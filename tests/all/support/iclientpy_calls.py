@@ -1,11 +1,11 @@
-"""Asks a GIS server with iclientpy: reads features, and writes none. Prints what it was told."""
+"""Reads features of a GIS server with iclientpy, and writes none. Prints the answers."""
 
 import importlib.util
 import json
 import sys
 import types
 
-# `import iclientpy` brings widgets for notebooks along, which need 300 MB of packages. The part
+# `import iclientpy` also imports widgets for notebooks, which need 300 MB of packages. The part
 # that talks to servers does not.
 package = types.ModuleType("iclientpy")
 package.__path__ = importlib.util.find_spec("iclientpy").submodule_search_locations

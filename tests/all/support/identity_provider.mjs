@@ -1,5 +1,5 @@
-// A real identity provider: oidc-provider, served with TLS on 127.0.0.1 under a certificate of its
-// own, and the way to it for a Worker that fetches from the provider's https host.
+// A real identity provider: oidc-provider with TLS on 127.0.0.1 and its own certificate. Also
+// answers a Worker that fetches from the provider's https host.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ const client = (id) => ({
   redirect_uris: [],
 });
 
-/** Three clients, and access tokens that are JWTs for the resource that was asked for, else opaque. */
+/** Three clients. Access tokens are JWTs if a resource was asked for, and opaque otherwise. */
 function configuration(keys) {
   return {
     clients: ["reports-web", "crm-web", "gate"].map(client),
@@ -57,7 +57,7 @@ async function certificate() {
   return { key: readFileSync(key), cert: readFileSync(cert) };
 }
 
-/** Starts the provider with its private keys, as JWKs; it signs with the first. */
+/** Starts the provider with its private keys, as JWKs. It signs with the first one. */
 export async function startIdentityProvider(keys) {
   const { key, cert } = await certificate();
   let answer;
@@ -71,7 +71,7 @@ export async function startIdentityProvider(keys) {
   const { port } = server.address();
   const asked = [];
 
-  /** Sends a request over TLS, to whom the certificate says. */
+  /** Sends a request over TLS. The certificate must be the provider's. */
   const send = (path, { method = "GET", headers = {}, body } = {}) =>
     new Promise((done, failed) => {
       const options = { host: "127.0.0.1", port, path, method, agent, servername: HOST };
@@ -102,7 +102,7 @@ export async function startIdentityProvider(keys) {
     return body;
   }
 
-  /** An access token that the provider gives a client: for a resource, or an opaque one. */
+  /** An access token that the provider issues to a client: for a resource, or an opaque one. */
   async function token(id, resource) {
     const form = { grant_type: "client_credentials", ...(resource && { resource }) };
     return JSON.parse(await post(id, "/token", form)).access_token;

@@ -1,18 +1,21 @@
-// An application on a real Tomcat, which has sessions and a sign-in of its own, as the servlet
-// specification has them: JSESSIONID, j_security_check, a page that was asked for before the
-// sign-in.
+// An application on a real Tomcat with its own sessions and sign-in, by the servlet specification:
+// JSESSIONID, j_security_check, and the page that was asked for before the sign-in.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "./processes.mjs";
 import { NAMESPACE, startTomcat } from "./servers.mjs";
 
-const head = `<%@ page contentType="text/html;charset=UTF-8" %><!doctype html><link rel="icon" href="data:,">`;
+const head =
+  '<%@ page contentType="text/html;charset=UTF-8" %><!doctype html><link rel="icon" href="data:,">';
 
-/** Tomcat joins no cookies of a JSP with those that the client sent, so that the page tells what came. */
+/**
+ * The page shows the cookies that came, because Tomcat does not merge a JSP's own ones into them.
+ */
 const PAGES = {
   "login.jsp": `${head}<h1>login</h1><form method="post" action="j_security_check">
-    <input name="j_username"><input name="j_password" type="password"><button>sign in</button></form>`,
+    <input name="j_username"><input name="j_password" type="password">
+    <button>sign in</button></form>`,
   "error.jsp": `${head}<h1>wrong</h1>`,
   "app/home.jsp": `${head}<%
     Integer visits = (Integer) session.getAttribute("visits");
@@ -29,24 +32,31 @@ const PAGES = {
   <dt>cookies</dt><dd id="cookies"><%= request.getHeader("Cookie") %></dd></dl>
   <a href="<%= response.encodeURL("home.jsp") %>">again</a>
   <form method="post"><input name="to" value="a"><button>post</button></form>`,
-  "app/logout.jsp": `<% session.invalidate(); response.sendRedirect(request.getContextPath() + "/bye.jsp"); %>`,
-  "bye.jsp": `${head}<%@ page session="false" %><h1>bye</h1><p id="caller"><%= request.getHeader("X-Auth-User") %></p>`,
+  "app/logout.jsp": `<%
+    session.invalidate();
+    response.sendRedirect(request.getContextPath() + "/bye.jsp");
+  %>`,
+  "bye.jsp": `${head}<%@ page session="false" %><h1>bye</h1>
+  <p id="caller"><%= request.getHeader("X-Auth-User") %></p>`,
 };
 
 const WEB_XML = `<web-app ${NAMESPACE}>
-<security-constraint><web-resource-collection><web-resource-name>app</web-resource-name><url-pattern>/app/*</url-pattern>
-</web-resource-collection><auth-constraint><role-name>user</role-name></auth-constraint></security-constraint>
+<security-constraint><web-resource-collection>
+<web-resource-name>app</web-resource-name><url-pattern>/app/*</url-pattern>
+</web-resource-collection>
+<auth-constraint><role-name>user</role-name></auth-constraint></security-constraint>
 <login-config><auth-method>FORM</auth-method>
-<form-login-config><form-login-page>/login.jsp</form-login-page><form-error-page>/error.jsp</form-error-page></form-login-config>
+<form-login-config><form-login-page>/login.jsp</form-login-page>
+<form-error-page>/error.jsp</form-error-page></form-login-config>
 </login-config><security-role><role-name>user</role-name></security-role></web-app>`;
 
-/** The application's own account. */
+/** An account of the application itself. */
 export const ACCOUNT = { username: "tom", password: "kitten" };
 
 /**
- * Starts the application three times in one Tomcat, and answers their URLs and `stop`: `routed` has
- * a route in its session's cookie and absolute redirects, as older servers have them; `plain` has
- * what is the default now; `below` is like `routed`, at a path.
+ * Starts the application three times in one Tomcat. Returns their URLs and `stop`. `routed` has a
+ * route in its session's cookie and absolute redirects, as older servers have them. `plain` has
+ * today's defaults. `below` is like `routed`, at a path.
  */
 export async function startJavaApplication(folder) {
   for (const [name, text] of Object.entries({ ...PAGES, "WEB-INF/web.xml": WEB_XML })) {
@@ -58,16 +68,20 @@ export async function startJavaApplication(folder) {
   const { username, password } = ACCOUNT;
   writeFileSync(
     join(folder, "conf/users.xml"),
-    `<tomcat-users><user username="${username}" password="${password}" roles="user"/></tomcat-users>`,
+    `<tomcat-users>
+<user username="${username}" password="${password}" roles="user"/></tomcat-users>`,
   );
   const plain = await freePort();
   const { port: routed, stop } = await startTomcat(folder, (port) => {
+    const context = (path, redirects) =>
+      `<Context path="${path}" docBase="${folder}/application"
+        useRelativeRedirects="${redirects}"/>`;
     const service = (name, number, route, paths, redirects) => `<Service name="${name}">
 <Connector address="127.0.0.1" port="${number}" protocol="HTTP/1.1"/>
 <Engine name="${name}" defaultHost="localhost" ${route}>
 <Realm className="org.apache.catalina.realm.MemoryRealm" pathname="conf/users.xml"/>
 <Host name="localhost" appBase="${name}" autoDeploy="false" deployOnStartup="false">
-${paths.map((path) => `<Context path="${path}" docBase="${folder}/application" useRelativeRedirects="${redirects}"/>`).join("\n")}
+${paths.map((path) => context(path, redirects)).join("\n")}
 </Host></Engine></Service>`;
     return `<Server port="-1">
 ${service("routed", port, 'jvmRoute="node1"', ["", "/base"], false)}

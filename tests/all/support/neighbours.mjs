@@ -1,4 +1,4 @@
-// What stands beside a proxy: the application, and Postern's TLS.
+// The servers beside a proxy: the application, and Postern's TLS.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -8,15 +8,15 @@ import { join } from "node:path";
 import { WebSocketServer } from "ws";
 import { program } from "./processes.mjs";
 
-/** The name that the examples know Postern by. */
+/** The examples' name for Postern. */
 export const POSTERN_HOST = "postern.example.workers.dev";
 
-/** The name that the examples know the application by, as browsers have it in their address bar. */
+/** The examples' name for the application, which browsers show in their address bar. */
 export const APP_HOST = "app.example.com";
 
 /**
- * A fresh self-signed certificate: `{ key, certificate, both }` are files. By default it is for the
- * names of the examples and for 127.0.0.1.
+ * A new self-signed certificate: `{ key, certificate, both }` are files. The default names are
+ * those of the examples and 127.0.0.1.
  */
 export function makeCertificate(folder, name, names = [POSTERN_HOST, APP_HOST]) {
   const [key, certificate, both] = ["key", "crt", "pem"].map((kind) =>
@@ -41,7 +41,7 @@ function recordOf({ method, url, headers, rawHeaders }, body) {
   return { method, url, headers, lines, body };
 }
 
-/** Makes a server listen, and answers `{ address, stop }`. */
+/** Makes a server listen. Returns `{ address, stop }`. */
 async function listening(server) {
   const sockets = new Set();
   const name = server instanceof https.Server ? "secureConnection" : "connection";
@@ -62,8 +62,8 @@ async function listening(server) {
 export const OF_APP = "of-app=1; Path=/";
 
 /**
- * An application: answers 200, which caches might keep, to everything, and sends back what comes
- * through a WebSocket. It speaks any other protocol, too. `received` is what has come.
+ * An application. It answers 200, which caches may keep, to each request, and returns what comes
+ * through a WebSocket. It speaks any other protocol, too. `received` lists what it got.
  */
 export async function startApp() {
   const received = [];
@@ -94,9 +94,9 @@ function endToEnd(raw) {
 }
 
 /**
- * Postern's TLS: passes all on to workerd. `received` is what the proxy has asked, `serverNames`
- * the names under which it came. Where `canned` is set, that is the answer instead: `{ status,
- * headers }`.
+ * Postern's TLS, which forwards all requests to workerd. `received` lists what the proxy has asked,
+ * and `serverNames` the names in its TLS. If `canned` is set, that is the answer instead: `{
+ * status, headers }`.
  */
 export async function startFront(postern, { key, certificate }) {
   const front = { received: [], serverNames: [], connections: 0, canned: undefined };
@@ -120,7 +120,7 @@ export async function startFront(postern, { key, certificate }) {
   });
   server.on("secureConnection", (socket) => {
     front.connections += 1;
-    // A session that is taken up again says no name.
+    // A resumed TLS session has no name.
     if (!socket.isSessionReused()) front.serverNames.push(socket.servername);
   });
   return Object.assign(front, await listening(server));

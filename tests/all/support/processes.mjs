@@ -1,5 +1,4 @@
-// Programs of other people: where they are, and how those that serve a port are started and
-// stopped.
+// Foreign programs: where they are, and how those that serve a port are started and stopped.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +12,10 @@ const START_MS = 30_000;
 const STOP_MS = 5000;
 const ATTEMPTS = 5;
 
-/** Where scripts/lib/proxies.sh puts what it fetches, and where else it looks. */
+/**
+ * The folder into which scripts/lib/proxies.sh fetches programs, and the other places where they
+ * are searched.
+ */
 const fetched = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern/proxies");
 
 const folders = [
@@ -49,8 +51,8 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 /**
- * Starts a program that serves a port, with the `{ args, env, ends }` that `configure` answers for
- * it, where `ends` is the signal that stops it; answers `{ url, port, pid, stop }`.
+ * Starts a program that serves a port, with `{ args, env, ends }` from `configure`. `ends` is the
+ * signal that stops it. Returns `{ url, port, pid, stop }`.
  */
 export async function startProgram(path, configure) {
   for (let attempt = 1; ; attempt += 1) {
@@ -76,7 +78,7 @@ export async function startProgram(path, configure) {
     if (await answers(port, child))
       return { url: `http://127.0.0.1:${port}`, port, pid: child.pid, stop };
     await stop();
-    // The port was free a moment ago; somebody else may have taken it since.
+    // The port was free a moment ago, but another program may have taken it since.
     if (attempt === ATTEMPTS || !/address already in use/i.test(output))
       throw new Error(`${path} did not start: ${output}`);
   }

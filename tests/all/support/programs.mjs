@@ -1,4 +1,4 @@
-// Where the programs are that scripts/lib/programs.sh installs, and how they are run.
+// Where scripts/lib/programs.sh installs programs, and how they are run.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -14,7 +14,7 @@ const python = join(cache, "test-all/python/bin");
 /** The folder of a program's packages, which generated code imports. */
 export const npmPackages = npm;
 
-/** Where cargo builds the sources of the last release, once per machine. */
+/** The folder in which cargo builds the last release's sources, once per machine. */
 export const lastReleaseTarget = join(cache, "test-all/last-release");
 
 function installed(path) {
@@ -25,7 +25,7 @@ function installed(path) {
 export const fromNpm = (name) => installed(join(npm, ".bin", name));
 export const fromPypi = (name) => installed(join(python, name));
 
-/** An empty folder under .build/, in which packages from npm are found. */
+/** An empty folder below .build/, in which packages from npm are found. */
 export function workFolder(name) {
   const folder = join(top, ".build/test-all", name);
   rmSync(folder, { recursive: true, force: true });
@@ -34,7 +34,7 @@ export function workFolder(name) {
   return folder;
 }
 
-/** No program here may ask for an update, count its users, or colour what is read by a test. */
+/** No program may look for updates, send statistics, or colour output that a test reads. */
 const QUIET = {
   REDOCLY_TELEMETRY: "off",
   REDOCLY_SUPPRESS_UPDATE_NOTICE: "true",
@@ -42,9 +42,9 @@ const QUIET = {
   CI: "1",
 };
 
-/** Runs a program to its end; answers `{ code, stdout, stderr }`. */
+/** Runs a program to its end. Returns `{ code, stdout, stderr }`. */
 export function run(program, args, { cwd = top, env = {} } = {}) {
-  // Generators call formatters that lie beside them.
+  // Generators call formatters from their own folder.
   const PATH = `${python}${delimiter}${process.env.PATH}`;
   const options = {
     cwd,
@@ -58,7 +58,7 @@ export function run(program, args, { cwd = top, env = {} } = {}) {
   });
 }
 
-/** Runs a program that must succeed; answers what it printed. */
+/** Runs a program that must succeed. Returns what it printed. */
 export async function succeed(program, args, options) {
   const { code, stdout, stderr } = await run(program, args, options);
   assert.equal(

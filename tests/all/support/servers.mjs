@@ -1,5 +1,5 @@
-// Real nginx, httpd and Tomcat as applications: each says of a path whether it is the forbidden
-// place, another below /base, or outside of it.
+// Real nginx, httpd and Tomcat as applications. They answer whether a path is the forbidden place,
+// another place below /base, or outside of it.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +47,9 @@ async function httpd(folder) {
   const modules = ["mpm_event", "authz_core", "alias"];
   const server = await startProgram(join(home, "usr/sbin/apache2"), (port) => {
     const file = join(folder, "httpd.conf");
-    const text = `${modules.map((name) => `LoadModule ${name}_module ${home}/usr/lib/apache2/modules/mod_${name}.so`).join("\n")}
+    const load = (name) =>
+      `LoadModule ${name}_module ${home}/usr/lib/apache2/modules/mod_${name}.so`;
+    const text = `${modules.map(load).join("\n")}
 ServerName localhost
 Listen 127.0.0.1:${port}
 PidFile ${folder}/httpd.pid
@@ -61,7 +63,7 @@ AliasMatch "^/base(/.*)?$" ${folder}/ORDINARY
 AliasMatch "^" ${folder}/OUTSIDE
 `;
     writeFileSync(file, text);
-    // Its libraries are of the same system, but not installed.
+    // Its libraries are from the same system, but not installed.
     return {
       args: ["-f", file, "-DFOREGROUND"],
       env: { LD_LIBRARY_PATH: join(home, "usr/lib/x86_64-linux-gnu") },
@@ -81,8 +83,9 @@ function tomcatApplication(folder) {
   mkdirSync(application, { recursive: true });
   const pages = Object.entries(TOMCAT_PAGES).map(([name, [text, pattern]]) => {
     writeFileSync(join(application, `${name}.jsp`), text);
-    return `<servlet><servlet-name>${name}</servlet-name><jsp-file>/WEB-INF/${name}.jsp</jsp-file></servlet>
-<servlet-mapping><servlet-name>${name}</servlet-name><url-pattern>${pattern}</url-pattern></servlet-mapping>`;
+    return `<servlet><servlet-name>${name}</servlet-name>
+<jsp-file>/WEB-INF/${name}.jsp</jsp-file></servlet><servlet-mapping>
+<servlet-name>${name}</servlet-name><url-pattern>${pattern}</url-pattern></servlet-mapping>`;
   });
   writeFileSync(
     join(application, "web.xml"),
@@ -92,13 +95,13 @@ function tomcatApplication(folder) {
 
 export const NAMESPACE = `xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6.0"`;
 
-/** Starts Tomcat in a folder; `configure` answers the text of its server.xml for a port. */
+/** Starts Tomcat in a folder. `configure` returns the text of its server.xml for a port. */
 export function startTomcat(folder, configure) {
   const home = join(unpacked("tomcat"), "usr/share/tomcat10");
-  // Tomcat itself knows how JSPs are compiled only from this file, which Debian has in another
-  // package.
-  const jsp = `<servlet><servlet-name>jsp</servlet-name><servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class></servlet>
-<servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>`;
+  // Tomcat finds its compiler of JSPs only by this file, which Debian has in another package.
+  const jsp = `<servlet><servlet-name>jsp</servlet-name>
+<servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class></servlet><servlet-mapping>
+<servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>`;
   mkdirSync(join(folder, "conf"), { recursive: true });
   writeFileSync(join(folder, "conf/web.xml"), `<web-app ${NAMESPACE}>${jsp}</web-app>`);
   return startProgram(program("java"), (port) => {
@@ -123,10 +126,14 @@ async function tomcat(folder) {
   const server = await startTomcat(folder, (port) => {
     const connector = (number, more) =>
       `<Connector address="127.0.0.1" port="${number}" protocol="HTTP/1.1" ${more}/>`;
+    const slashes =
+      'encodedSolidusHandling="decode" encodedReverseSolidusHandling="decode" ' +
+      'allowBackslash="true"';
     return `<Server port="-1"><Service name="Catalina">
-${connector(lenient, 'encodedSolidusHandling="decode" encodedReverseSolidusHandling="decode" allowBackslash="true"')}
+${connector(lenient, slashes)}
 ${connector(port, "")}
-<Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps" autoDeploy="false"/></Engine>
+<Engine name="Catalina" defaultHost="localhost">
+<Host name="localhost" appBase="webapps" autoDeploy="false"/></Engine>
 </Service></Server>`;
   });
   return {
@@ -135,7 +142,7 @@ ${connector(port, "")}
   };
 }
 
-/** Starts all in folders of their own; answers `{ urls: { name: url }, stop }`. */
+/** Starts all of them in their own folders. Returns `{ urls: { name: url }, stop }`. */
 export async function startServers(folder) {
   const started = [];
   const stop = () => Promise.all(started.map((one) => one.stop()));

@@ -1,8 +1,8 @@
-// The Worker behind an entry that only tests know, with a data set that keeps its data points, and
-// counted crossings.
+// Wraps the Worker for tests, with a data set that keeps its data points, and with counted
+// crossings.
 //
-// GET /testing answers `{ points, crossings }` since it was last asked; POST /testing takes
-// `{ throws: true }`, for a data set that takes nothing.
+// GET /testing answers `{ points, crossings }` since its last call. POST /testing takes `{ throws:
+// true }`, which makes the data set reject each point.
 
 import { take } from "./counted-imports.mjs";
 import postern from "../../../src/edge/entry.mjs";
@@ -17,7 +17,7 @@ const ANALYTICS = {
   },
 };
 
-/** What each import is for, by the stable part of its name. */
+/** The crossings by the stable part of their import's name. */
 function named(crossings) {
   const stable = (name) => name.replace(/^__wbg_|_[0-9a-f]{16}$/g, "");
   return Object.fromEntries(

@@ -1,8 +1,8 @@
-// A Worker that asks Postern by its binding, as it is told: POST takes `{ method, question }`, or
-// `odd`, the name of a question that JSON cannot say, and answers `{ answer }` or `{ thrown }`.
-// `calls` is a list of such, asked at once.
+// A Worker that calls Postern by its binding. POST takes `{ method, question }`, or `odd`, the name
+// of a question that JSON cannot express. It answers `{ answer }` or `{ thrown }`. `calls` is a
+// list of calls that are made at once.
 
-/** Questions that no JSON text is, as another Worker may send them. */
+/** Questions that another Worker may send, but no JSON text. */
 const ODD = {
   nothing: () => undefined,
   cyclic: () => {
@@ -15,7 +15,7 @@ const ODD = {
     return { checks };
   },
   shared: () => {
-    // Each level has the one below a hundred times: 100^20 values, and 2,000 references.
+    // Each level has the level below a hundred times: 100^20 values from 2,000 references.
     let value = "x";
     for (let level = 0; level < 20; level += 1) value = Array(100).fill(value);
     return { checks: value };

@@ -1,4 +1,4 @@
-// Postern, and Workers that are bound to its entrypoint Gate.
+// Starts Postern, and Workers with a binding to its entrypoint Gate.
 
 import { join } from "node:path";
 import { startWorkerd, deployment, top } from "./workerd.mjs";
@@ -9,8 +9,8 @@ const asker = {
 };
 
 /**
- * Starts isolates of Postern on one database, and a Worker that is bound to the first of them:
- * asker.mjs, or the modules `caller`. `ask` asks by the binding, and `output` tells what workerd
+ * Starts isolates of Postern on one database, and a Worker with a binding to the first one:
+ * asker.mjs, or the modules `caller`. `ask` calls by the binding, and `output` returns what workerd
  * has printed.
  */
 export async function startBound(test, { entry, changes = {}, count = 1, caller = asker } = {}) {
@@ -27,7 +27,7 @@ export async function startBound(test, { entry, changes = {}, count = 1, caller 
   const posterns = workerd.isolates.slice(0, count);
   const bound = workerd.isolates[count];
   const tell = async (json) => (await bound.send({ method: "POST", path: "/", json })).json;
-  /** The answer to a question; an exception of the call is one here. */
+  /** Returns the answer to a question, and throws if the call was rejected. */
   const ask = async (method, question) => {
     const { answer, thrown } = await tell({ method, question });
     if (thrown !== undefined) throw new Error(thrown);

@@ -1,4 +1,4 @@
-// What callers do again and again: credentials, token apps, tokens.
+// Credentials, token apps and tokens, which many tests need.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -18,14 +18,14 @@ export const nowInSeconds = () => Math.floor(Date.now() / 1000);
 const encoded = (value) =>
   Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
-/** Signs with the HMAC that the header's `alg` names, and with HS256's where it names none. */
+/** Signs with the HMAC that the header's `alg` names, else with HS256. */
 export function sign(secret, claims, header = { typ: "JWT", alg: "HS256" }) {
   const text = `${encoded(header)}.${encoded(claims)}`;
   const signature = createHmac(HASHES[header.alg] ?? "sha256", secret).update(text);
   return `${text}.${signature.digest("base64url")}`;
 }
 
-/** A token app's whole configuration. */
+/** The whole configuration of a token app. */
 export function configuration(changes = {}) {
   return {
     name: "ERP",
@@ -37,13 +37,13 @@ export function configuration(changes = {}) {
     enable: "1",
     inituser: "1",
     initroles: ["SYS_Reader"],
-    // Keys at a URL sign for many audiences: which of them count must be said.
+    // Keys at a URL sign for many audiences, so an app must say which of them it accepts.
     ...(changes?.secret?.startsWith("https://") ? { any_audience: true } : {}),
     ...changes,
   };
 }
 
-/** Asserts the status, showing the body where it differs. */
+/** Asserts the status, and shows the body if it differs. */
 export function expectStatus(answer, status, what = "") {
   assert.equal(answer.status, status, `${what} ${answer.status} ${answer.text}`);
   return answer;
@@ -68,7 +68,7 @@ export async function listApps(postern, credential = admin) {
   ).json.data;
 }
 
-/** Every user, page by page. */
+/** All users, read page by page. */
 export async function listUsers(postern, credential = admin) {
   const users = [];
   for (let cursor = ""; cursor !== null; ) {
@@ -84,7 +84,7 @@ export async function listUsers(postern, credential = admin) {
   return users;
 }
 
-/** A token and its cookie, from a user name and a password. */
+/** Signs in with a user name and a password. Returns the token and its cookie. */
 export async function signIn(postern, username = "admin", password = ADMIN_PASSWORD) {
   const answer = await postern.send({
     method: "POST",
@@ -96,7 +96,10 @@ export async function signIn(postern, username = "admin", password = ADMIN_PASSW
   return { token: answer.text, cookie, credential: { "x-auth-token": answer.text } };
 }
 
-/** The cookie of a session of the gateway, from a user name and a password, where the deployment has LOGIN_URL = "password". */
+/**
+ * Signs in at the gateway with a user name and a password. Returns the session's cookie. The
+ * deployment needs LOGIN_URL = "password".
+ */
 export async function signInBrowser(postern, username = "admin", password = ADMIN_PASSWORD) {
   const answer = await postern.send({
     method: "POST",
@@ -107,7 +110,7 @@ export async function signInBrowser(postern, username = "admin", password = ADMI
   return sessionOf(answer);
 }
 
-/** The cookie of a session that an answer sets: its name and its value. */
+/** The session's cookie that an answer sets, as `name=value`. */
 export function sessionOf(answer) {
   const [cookie] = (answer.headers["set-cookie"] ?? [])
     .map((set) => set.split(";")[0])

@@ -1,5 +1,5 @@
-// Counts what crosses from wasm to JavaScript. To be imported before the Worker, whose instance
-// then gets counted imports.
+// Counts the crossings from wasm to JavaScript. Must be imported before the Worker, so that its
+// wasm instance gets the counted imports.
 
 /** Crossings by the import's name, since they were last taken. */
 let crossings = {};
@@ -20,7 +20,8 @@ function counted(name, value) {
   };
 }
 
-WebAssembly.Instance = (module, imports) => {
+// biome-ignore lint/complexity/useArrowFunction: `new` calls it, which no arrow function allows
+WebAssembly.Instance = function (module, imports) {
   const entries = (group) =>
     Object.entries(group).map(([name, value]) => [name, counted(name, value)]);
   return new Instance(

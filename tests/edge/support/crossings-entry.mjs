@@ -1,5 +1,5 @@
-// The Worker behind an entry that only tests and benchmarks know: GET /testing answers its
-// crossings since it was last asked.
+// Wraps the Worker for tests and benchmarks. GET /testing answers the crossings since its last
+// call.
 
 import { take } from "./counted-imports.mjs";
 import postern from "../../../src/edge/entry.mjs";

@@ -1,4 +1,4 @@
-// Holds what is sent and answered against public/v1/openapi.json.
+// Compares requests and answers with public/v1/openapi.json.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { top } from "./workerd.mjs";
 
 const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json"), "utf8"));
 
-/** Every path, as a pattern; those without parameters before those with. */
+/** All paths as patterns. Paths without parameters come before those with parameters. */
 const paths = Object.keys(document.paths)
   .map((path) => ({
     path,
@@ -25,8 +25,8 @@ function escaped(text) {
 }
 
 /**
- * The copy in which a member that the document does not name is a mistake, as it is in what Postern
- * answers.
+ * A copy of a schema in which an undeclared member is a mistake, because Postern never answers with
+ * one.
  */
 function closed(value, within = "") {
   if (Array.isArray(value)) return value.map((item) => closed(item, within));
@@ -65,7 +65,7 @@ const mediaType = (value) =>
 
 const isJsonType = (type) => type === "application/json" || type.endsWith("+json");
 
-/** A JSON body; undefined where it is none. */
+/** The text as JSON; undefined if it is not JSON. */
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -74,7 +74,7 @@ function parsed(text) {
   }
 }
 
-/** Holds a body against a schema: a JSON value, or a text that is none. */
+/** The mistakes of a body by a schema. The body is a JSON value, or a text that is not JSON. */
 function mistakes(validate, type, text) {
   const value = isJsonType(type) ? parsed(text) : text;
   if (value === undefined) return ["the body is no JSON"];
@@ -84,10 +84,7 @@ function mistakes(validate, type, text) {
   );
 }
 
-/**
- * The operation that a request is for: its place in the document and what is there; undefined where
- * there is none.
- */
+/** The operation of a request, and its place in the document; undefined if there is none. */
 function operationOf({ method = "GET", path }) {
   const pathname = path.split("?")[0];
   const found = paths.find(
@@ -98,7 +95,7 @@ function operationOf({ method = "GET", path }) {
   return { place, operation: document.paths[found.path][method.toLowerCase()] };
 }
 
-/** What is wrong with an answer. An answer without a body needs no description but its status. */
+/** The mistakes of an answer. For an answer without a body, the document needs only the status. */
 function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
   const key = [String(status), `${Math.floor(status / 100)}XX`, "default"].find(
     (one) => operation.responses[one],
@@ -123,8 +120,8 @@ function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
 }
 
 /**
- * The media type by which a body is read. JSON is read as JSON whatever type it declares, which is
- * what curl relies on, and records are read as the parameter `format` says.
+ * The media type as which Postern reads a body. JSON is read as JSON whatever type is declared,
+ * because curl users rely on that. The format of records is the parameter `format`.
  */
 function typeOfBody(content, { path, headers = {} }, text) {
   for (const type of ["application/json", "application/scim+json"]) {
@@ -137,27 +134,30 @@ function typeOfBody(content, { path, headers = {} }, text) {
   return mediaType(Object.entries(headers).find(isType)?.[1]);
 }
 
-/** What is wrong with a body that was taken. A form has texts only, and is not looked at. */
+/**
+ * The mistakes of a body that Postern accepted. Forms are not checked, because they have only
+ * texts.
+ */
 function mistakesOfRequest({ place, operation }, request) {
   const text = request.json === undefined ? request.body : JSON.stringify(request.json);
   if (!text || !operation.requestBody) return [];
   const { content } = operation.requestBody;
   const type = typeOfBody(content, request, text);
-  // Forms are described in the document's prose: they are taken wherever members are.
+  // The document describes forms in its prose: they are accepted instead of JSON.
   if (type === "application/x-www-form-urlencoded" && content["application/json"]) return [];
   if (!content[type]) return [`a body of "${type}" is taken, and is not in the document`];
   const schema = `${place}${pointerOf("requestBody", "content", type, "schema")}`;
   return mistakes(sent(schema), type, text);
 }
 
-/** Collects what differs from the document, in the isolates that it listens to. */
+/** Collects what differs from the document in the traffic of the isolates that it listens to. */
 export class DocumentCheck {
   /** How many requests were to a documented operation. */
   checked = 0;
-  /** What is wrong, each with where it was seen first. */
+  /** Each mistake, and where it was seen first. */
   mistakes = new Map();
 
-  /** The isolate, listened to. `what` names the test. */
+  /** Listens to the isolate. `what` names the test. */
   listen(isolate, what) {
     return {
       ...isolate,

@@ -1,4 +1,4 @@
-// Runs a transcript; tests/golden/README.md says what one is.
+// Runs a transcript. tests/golden/README.md describes the format.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -11,7 +11,7 @@ const folder = join(top, "tests/golden");
 
 const EPOCH_MILLIS = { from: Date.UTC(2020), until: Date.UTC(2200) };
 
-/** What stands for a value of some shape: as a text, and as a JSON value that is none. */
+/** Placeholders for a value of some shape: as a text, and as a JSON value that is not a text. */
 const SHAPES = {
   "<int>": { pattern: "-?\\d+", accepts: Number.isInteger },
   "<millis>": { pattern: "\\d{13}", accepts: (value) => Number.isInteger(value) && within(value) },
@@ -30,7 +30,7 @@ function within(millis) {
   return millis >= EPOCH_MILLIS.from && millis < EPOCH_MILLIS.until;
 }
 
-/** Every transcript, with its path below tests/golden. The states are not among them. */
+/** All transcripts, with their paths below tests/golden, without the states. */
 export function transcripts() {
   const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".json"));
   return files
@@ -45,13 +45,12 @@ function read(file) {
 
 const states = new Map();
 
-/** A state by its name. */
 function state(name) {
   if (!states.has(name)) states.set(name, read(join("given", `${name}.json`)));
   return states.get(name);
 }
 
-/** The states that a transcript begins in, each after those that it builds on, and each once. */
+/** The states that a transcript begins in, each once, and each after those that it builds on. */
 function given(transcript, built = new Map()) {
   for (const name of transcript.given ?? []) {
     if (built.has(name)) continue;
@@ -64,8 +63,8 @@ function given(transcript, built = new Map()) {
 const administratorSql = readFileSync(join(folder, "administrator.sql"), "utf8");
 
 /**
- * The first administrator, as SQL statements, where a transcript begins with them: so that a
- * password is hashed only where a transcript is about that.
+ * SQL that inserts the first administrator, if the transcript begins with them. So only transcripts
+ * that are about passwords have to hash one.
  */
 export function administratorOf(transcript) {
   const { variables = {}, empty = false } = transcript;
@@ -78,10 +77,10 @@ export function administratorOf(transcript) {
     .filter((statement) => statement.trim() !== "");
 }
 
-/** The host that requests are sent to, by name, so that transcripts can name its origin. */
+/** The host of all requests, by name, so that transcripts can name its origin. */
 const HOST = "postern.test";
 
-/** Runs a transcript on an empty Postern: the steps of the states that it begins in, then its own. */
+/** Runs a transcript on an empty Postern: first the steps of its states, then its own. */
 export async function run(postern, transcript) {
   const known = { admin: admin.authorization };
   for (const [name, state] of given(transcript))
@@ -106,7 +105,8 @@ async function play(postern, { tokens = {}, moments = {}, steps }, known, place)
       headers,
       ...(text !== undefined && { body: text }),
     });
-    const what = `${place}step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
+    const asked = `${request.method ?? "GET"} ${request.path}`;
+    const what = `${place}step ${index + 1}, ${asked} answered ${answer.status} ${answer.text}`;
     check(answer, filled(expect, known), what);
     for (const [name, source] of Object.entries(capture)) {
       const value = captured(answer, source);
@@ -116,10 +116,13 @@ async function play(postern, { tokens = {}, moments = {}, steps }, known, place)
   }
 }
 
-/** Now and so many milliseconds, where the text begins with a sign; else what it says. */
+/**
+ * A text that begins with a sign is an offset from now in milliseconds; another text stays as it
+ * is.
+ */
 const momentOf = (text) => (/^[+-]/.test(text) ? String(Date.now() + Number(text)) : text);
 
-/** What an application proves with its secret, or signs with it. */
+/** The digest by which an application proves its secret or signs a call. */
 const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
 
 export function proof({ appKey, secret = "", timestamp = "+0", as = "number" }) {
@@ -157,7 +160,7 @@ function signed(tokens) {
   return Object.fromEntries(Object.entries(tokens).map(([name, parts]) => [name, token(parts)]));
 }
 
-/** Puts in what is known for `{{name}}`, in every text within the value. */
+/** Replaces `{{name}}` by its value, in each text within the value. */
 function filled(value, known) {
   if (typeof value === "string") {
     return value.replace(/\{\{(\w+)\}\}/g, (_, name) => {
@@ -208,7 +211,10 @@ function escaped(text) {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-/** The value with each part that fits its placeholder replaced by the placeholder, so that the rest can be compared whole. */
+/**
+ * Replaces each part of the value that fits its placeholder by the placeholder, so that the rest
+ * can be compared as a whole.
+ */
 function reduced(value, expected) {
   if (typeof expected === "string" && fitsShape(value, expected)) return expected;
   if (

@@ -1,24 +1,24 @@
-// Requests exactly as written. `fetch` would forbid some headers, join doubled ones and add its
+// Sends requests exactly as written. `fetch` forbids some headers, joins repeated ones and adds its
 // own.
 
 import http from "node:http";
 import https from "node:https";
 
-/** Only so that a Worker that hangs fails its test; nothing is asserted about times. */
+/** Milliseconds after which a Worker that hangs fails its test. No test asserts this time. */
 const PATIENCE_MS = 60_000;
 
-// A connection for each request: one that workerd closes while idle would fail the request that
-// takes it up again.
+// Each request has its own connection. workerd closes idle ones, which would fail the next request
+// on them.
 const agents = {
   "http:": new http.Agent({ keepAlive: false }),
   "https:": new https.Agent({ keepAlive: false, maxCachedSessions: 0 }),
 };
 
 /**
- * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status,
- * headers, text, json }`. A header's value may be a list, which is sent as that many headers.
- * `chunked` sends the body without its length. `tls` is what Node wants to know of an https server:
- * `{ ca, servername }`.
+ * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL. Returns `{ status,
+ * headers, text, json }`. A header's value may be a list, which is sent as several headers.
+ * `chunked` sends the body without its length. `tls` has Node's options for an https server: `{ ca,
+ * servername }`.
  */
 export function send(
   base,
@@ -71,7 +71,7 @@ export function send(
         new Error(`no answer to ${method} ${path.slice(0, 100)} within ${PATIENCE_MS} ms`),
       ),
     );
-    // Else it would wait for an answer after a 101.
+    // Without this handler, a 101 would never resolve.
     request.on("upgrade", ({ statusCode, headers }, socket) => {
       socket.destroy();
       done({ status: statusCode, headers });
@@ -81,7 +81,7 @@ export function send(
   });
 }
 
-/** A JSON body; undefined where it is none. */
+/** The text as JSON; undefined if it is not JSON. */
 function parsed(text) {
   try {
     return JSON.parse(text);

@@ -1,5 +1,5 @@
-// Looks for credentials where none may be: in the state folder, byte by byte, and in what workerd
-// printed.
+// Searches for credentials where none may be: in each byte of the state folder, and in what workerd
+// has printed.
 
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
@@ -15,18 +15,18 @@ const SECRET_MEMBERS = new Set([
 ]);
 const JWT = /\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Anything shorter turns up by chance. */
+/** Bytes of a credential. A shorter one occurs by chance. */
 const MIN_LENGTH = 10;
 
-/** Collects every credential that goes through the isolates that it listens to. */
+/** Collects each credential in the traffic of the isolates that it listens to. */
 export class Recorder {
   credentials = new Set();
-  /** Opaque tokens that were issued. */
+  /** Opaque tokens that Postern issued. */
   issued = new Set();
 
   note(...values) {
     for (const value of values) {
-      // The URL of a key set is no secret, and the log names it.
+      // The URL of a key set is not secret, and the log names it.
       const isSecret =
         typeof value === "string" &&
         value.length >= MIN_LENGTH &&
@@ -35,7 +35,7 @@ export class Recorder {
     }
   }
 
-  /** The isolate, listened to. */
+  /** Listens to the isolate. */
   listen(isolate) {
     this.note(
       isolate.bindings.MASTER_KEY,
@@ -66,8 +66,8 @@ export class Recorder {
 
   #answered({ status, headers, text }) {
     this.note(...(text.match(JWT) ?? []));
-    // The secrets and access tokens of applications are chosen by Postern, and shown in its answers
-    // only.
+    // Postern chooses the secrets and access tokens of applications, so they occur only in its
+    // answers.
     this.#members(parsed(text));
     if (status === 200 && UUID.test(text)) {
       this.issued.add(text);
@@ -108,16 +108,19 @@ export function filesIn(folder) {
   );
 }
 
-/** The spellings under which a credential might be lying about. */
+/** The encodings in which a credential might be stored. */
 function spellings(credential) {
   const bytes = Buffer.from(credential);
-  // Without the last characters of base64, which depend on what follows.
+  // Without the last characters of base64, because they depend on the bytes that follow.
   const base64 = bytes.toString("base64").replace(/.?=*$/, "");
   const base64url = base64.replaceAll("+", "-").replaceAll("/", "_");
   return [credential, encodeURIComponent(credential), base64, base64url, bytes.toString("hex")];
 }
 
-/** Which of the words are in which of the buffers: a list of "word in path". Each buffer is read once, however many words there are. */
+/**
+ * Which of the words are in which of the buffers, as a list of "word in path". Each buffer is read
+ * once, for all words together.
+ */
 export function occurrences(buffers, words) {
   const byStart = new Map();
   for (const word of words) {

@@ -1,14 +1,13 @@
-// The Worker behind an entry that only tests know: it counts the calls to D1 and KV, and makes them
-// fail when told to.
+// Wraps the Worker for tests. Counts the calls to D1 and KV, and makes them fail on request.
 //
-// GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked, and POST /testing
-// takes `{"d1":"down","kv":"down"}`, "late" for one that fails after 1.1 s, "silent" for one that
-// never answers, or a number of milliseconds for one that answers that late; neither is seen by the
-// Worker itself, and neither touches D1 or KV.
+// GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked. POST /testing takes
+// `{"d1":"down","kv":"down"}`; instead of "down", "late" fails after 1.1 s, "silent" never answers,
+// and a number answers after so many milliseconds. The Worker does not see either request, and
+// neither calls D1 or KV.
 
 import postern from "../../../src/edge/entry.mjs";
 
-/** Methods that make a round trip; the others only prepare one. */
+/** Methods that make a round trip. The other ones only prepare one. */
 const D1_CALLS = ["batch", "exec", "dump", "first", "run", "all", "raw"];
 const KV_CALLS = ["get", "getWithMetadata", "put", "delete", "list"];
 
@@ -37,7 +36,7 @@ function observed(env) {
   return { ...env, DB: watched(env.DB, "d1", D1_CALLS), KV: watched(env.KV, "kv", KV_CALLS) };
 }
 
-/** What the bindings themselves reject with. */
+/** The errors with which the real bindings reject. */
 const FAILURES = {
   d1: () =>
     new Error("D1_ERROR: Network connection lost.", {
@@ -46,7 +45,7 @@ const FAILURES = {
   kv: () => new Error("KV GET failed: 500 Internal Server Error"),
 };
 
-/** The binding, and whatever its methods give that has methods of its own, with its calls counted. */
+/** Wraps a binding, and the objects that its methods return, so that their calls are counted. */
 function watched(binding, kind, counted) {
   return new Proxy(binding, {
     get(target, name) {

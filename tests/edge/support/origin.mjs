@@ -1,12 +1,12 @@
-// A real HTTP server behind the gateway, which writes down what it gets.
+// A real HTTP server behind the gateway, which records what it gets.
 
 import http from "node:http";
 import { WebSocketServer } from "ws";
 
 /**
- * Starts an origin, stopped when the test is over. `answer(request, response)` answers; by default
- * what was got comes back as JSON. `requests` is the origin's log: method, URL and headers of each
- * request.
+ * Starts an origin, which is stopped when the test is over. `answer(request, response)` answers;
+ * the default answers with the request as JSON. `requests` lists the method, URL and headers of
+ * each request.
  */
 export async function startOrigin(test, answer = echo) {
   const requests = [];

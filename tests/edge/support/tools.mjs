@@ -1,8 +1,8 @@
-// A Worker beside the isolates of a test, with their D1 and KV bound to it: what a test needs
-// besides requests goes through here.
+// A Worker beside the isolates of a test, with their D1 and KV bound to it. A test uses it for
+// everything but requests.
 //
-// Miniflare offers the same through objects that stand for bindings, but each use of those blocks
-// on a race of theirs that is lost now and then on a busy machine.
+// Miniflare offers proxies of bindings for that, but each use of them blocks on a race that is
+// sometimes lost on a busy machine.
 
 export default {
   async fetch(request, env) {

@@ -1,7 +1,8 @@
-// The built Worker on real workerd, with real D1 and KV, as many isolates of it as a test wants.
+// Starts the built Worker on real workerd, with real D1 and KV, in as many isolates as a test
+// wants.
 //
-// Not `wrangler dev`, which `make demo` covers: Miniflare's own API starts in a second, and several
-// Workers share a process. Requests go to workerd directly, past Miniflare's own entry, so that
+// Miniflare's API starts in a second and lets several Workers share a process; `make demo` covers
+// `wrangler dev`. Requests go directly to workerd and not through Miniflare's own entry, so that
 // headers arrive as they were sent.
 
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -14,11 +15,11 @@ import { send } from "./http.mjs";
 
 export const top = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The first administrator's password; transcripts rely on it. */
+/** The first administrator's password. Transcripts rely on it. */
 export const ADMIN_PASSWORD = "correct horse admin";
 
 const ENTRIES = {
-  /** What is deployed, behind an entry that counts crossings from wasm to JavaScript. */
+  /** The deployed Worker, wrapped to count crossings from wasm to JavaScript. */
   crossings: {
     root: top,
     main: "tests/edge/support/crossings-entry.mjs",
@@ -32,21 +33,21 @@ const ENTRIES = {
     more: ["tests/edge/support/counted-imports.mjs"],
     build: "scripts/build.sh",
   },
-  /** What is deployed. */
+  /** The deployed Worker. */
   shipped: { root: top, main: "src/edge/entry.mjs", build: "scripts/build.sh" },
-  /** The same, where `/panic` panics. */
+  /** The deployed Worker, with routes that panic below `/panic`. */
   probe: {
     root: join(top, ".build/probe"),
     main: "src/edge/entry.mjs",
     build: "scripts/build.sh probe",
   },
-  /** What is deployed, behind an entry that counts calls to D1 and KV and makes them fail. */
+  /** The deployed Worker, wrapped to count calls to D1 and KV, and to make them fail. */
   observed: { root: top, main: "tests/edge/support/observed-entry.mjs", build: "scripts/build.sh" },
 };
 
 const { Miniflare, Response, convertV4MiniflareOptions, children } = loadMiniflare();
 
-/** Loads Miniflare so that the processes which it starts are known, and no others. */
+/** Loads Miniflare so that the processes that it starts are known, and no others. */
 function loadMiniflare() {
   const require = createRequire(import.meta.url);
   const childProcess = require("node:child_process");
@@ -62,7 +63,7 @@ function loadMiniflare() {
   return { Miniflare, Response, convertV4MiniflareOptions, children: started };
 }
 
-// Once, with one message, and not in each test.
+// Fails once with one message if the build is missing, and not in each test.
 modulesOf(ENTRIES.shipped);
 
 function modulesOf({ root, main, more = [], build }) {
@@ -93,7 +94,7 @@ function compatibilityDate() {
   return date;
 }
 
-/** The variables under [vars]: their values are on one line, and JSON has them as TOML does. */
+/** The variables under [vars]. Each value is on one line, and its TOML is also JSON. */
 function variables() {
   const [, section] = /^\[vars\]\n((?:(?!\[).*\n)*)/m.exec(wranglerToml);
   return Object.fromEntries(
@@ -104,13 +105,13 @@ function variables() {
   );
 }
 
-/** The migrations, in their order. */
+/** The migrations in order. */
 export const migrations = readdirSync(join(top, "migrations"))
   .filter((file) => file.endsWith(".sql"))
   .sort()
   .map((file) => readFileSync(join(top, "migrations", file), "utf8"));
 
-/** Secrets and variables of a deployment; null unsets one. */
+/** Secrets and variables of a deployment; null removes one. */
 export function deployment(changes = {}) {
   const all = {
     ...variables(),
@@ -121,7 +122,7 @@ export function deployment(changes = {}) {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
 }
 
-/** A folder for state, removed when the test (a context of node:test) is over. */
+/** A folder for state, which is removed when the test (a context of node:test) is over. */
 export function stateFolder(test) {
   const folder = mkdtempSync(join(tmpdir(), "postern-edge-"));
   test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,18 +131,18 @@ export function stateFolder(test) {
 
 /**
  * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings,
- * database, namespace }`: by default the shipped Worker in a fresh deployment on a D1 and a KV of
- * its own; isolates that name the same database share it. `entry` may also be the modules of
- * another Worker, as Miniflare takes them. `services` are bindings to other isolates, by their
- * numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`. `analytics: true` binds a data set of
- * the Analytics Engine, as `wrangler dev` does. `cache: false` is a data centre whose cache keeps
- * nothing, as on workers.dev. `outbound` answers what the Worker fetches, instead of the network,
- * with `{ status, headers, body }`.
+ * database, namespace }`. The default is the deployed Worker with fresh secrets and its own D1 and
+ * KV. Isolates that name the same database share it. `entry` may also be the modules of another
+ * Worker, in Miniflare's form. `services` are bindings to other isolates by number: `{ POSTERN: {
+ * isolate: 0, entrypoint: "Gate" } }`. `analytics: true` binds a data set of the Analytics Engine,
+ * as `wrangler dev` does. `cache: false` is a data centre whose cache keeps nothing, as on
+ * workers.dev. `outbound` answers what the Worker fetches, instead of the network, with `{ status,
+ * headers, body }`.
  *
- * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been
- * migrated, and a list of SQL texts runs in place of the migrations; `assets` serves public/ in
- * front of the first isolate, at `url`; `https` is `{ key, cert }` of the certificate with which
- * `url` is served, at `port`; `onOutput` is told what workerd prints.
+ * `folder` keeps the state; without it, the state is in memory. `migrate: false` is for a folder
+ * that is migrated already; a list of SQL texts runs instead of the migrations. `assets` serves
+ * public/ in front of the first isolate, at `url`. `https` is `{ key, cert }` of the certificate
+ * for `url`, at `port`. `onOutput` gets what workerd prints.
  */
 export async function startWorkerd({
   isolates = [{}],
@@ -203,7 +204,7 @@ export async function startWorkerd({
     host: "127.0.0.1",
     port,
     ...(https && { httpsKey: https.key, httpsCert: https.cert }),
-    // Else it asks Cloudflare for an example of what `request.cf` holds.
+    // Otherwise Miniflare downloads an example of `request.cf`.
     cf: false,
     ...(folder && { resourcePersistencePath: folder }),
     handleStructuredLogs: print,
@@ -227,7 +228,7 @@ export async function startWorkerd({
         ),
       );
     }
-    /** SIGKILL, in the midst of whatever it is doing. */
+    /** Sends SIGKILL, whatever the process is doing. */
     const kill = async () => {
       const gone = new Promise((done) => child.once("exit", done));
       child.kill("SIGKILL");
@@ -244,7 +245,7 @@ export async function startWorkerd({
 const mapped = (object, map) =>
   Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(value)]));
 
-/** A function that answers requests, as Miniflare wants it; where it has no answer, a failure. */
+/** Answers requests by a function, in Miniflare's form. A request without an answer fails. */
 function answering(outbound) {
   return async (request) => {
     const { body = null, ...rest } = (await outbound(request)) ?? { status: 503 };
@@ -260,7 +261,7 @@ function toolsFor(workers) {
     name: "tools",
     modules: [{ type: "ESModule", path: join(top, "tests/edge/support/tools.mjs") }],
     modulesRoot: top,
-    // For the scheduled event of another Worker.
+    // Needed to call the scheduled event of another Worker.
     compatibilityFlags: ["service_binding_extra_handlers"],
     d1Databases: bound("DB", (worker) => worker.d1Databases.DB),
     kvNamespaces: bound("KV", (worker) => worker.kvNamespaces.KV),
@@ -283,23 +284,25 @@ async function isolate(miniflare, { name, bindings }, tool) {
     url,
     bindings,
     tool,
-    /** Sends a request, see http.mjs; past the static files, unless another base says so. */
+    /**
+     * Sends a request, see http.mjs. It bypasses the static files, unless `base` says otherwise.
+     */
     send: (request, base = url) => send(base, request),
     /** Runs the scheduled event to its end. */
     scheduled: () => tool("scheduled"),
-    /** What is in KV: name, expiration, value. */
+    /** The records of KV: name, expiration, value. */
     records: () => tool("records"),
   };
 }
 
-/** One isolate, stopped when the test is over. */
+/** Starts one isolate, which is stopped when the test is over. */
 export async function startPostern(test, { folder, migrate, onOutput, ...one } = {}) {
   const workerd = await startWorkerd({ isolates: [one], folder, migrate, onOutput });
   test.after(() => workerd.stop());
   return { ...workerd.isolates[0], pid: workerd.pid, stop: workerd.stop };
 }
 
-/** Isolates on one database and one KV, stopped when the test is over. */
+/** Starts isolates on one database and one KV, which are stopped when the test is over. */
 export async function startIsolates(test, count, { entry, changes } = {}) {
   const shared = { entry, bindings: deployment(changes), database: "shared", namespace: "shared" };
   const workerd = await startWorkerd({ isolates: Array.from({ length: count }, () => shared) });

@@ -1,4 +1,5 @@
-//! For which requests the cookie counts, and that nothing else is one.
+//! The requests in which the console's cookie is accepted. No other session is accepted in its
+//! place.
 
 use postern::api::http::route::{Access, Dialect, Route};
 use serde_json::{Value, json};
@@ -7,17 +8,17 @@ use super::*;
 use crate::routes::{filled, routes};
 use crate::support::ORIGIN;
 
-/// Whether the cookie opens a route: it is for management.
+/// Management routes take the cookie.
 fn takes_cookie((dialect, route): &(&'static Dialect, &'static Route)) -> bool {
     dialect.name == "v1" && (route.access.is_checked_first() || route.access == Access::Holder)
 }
 
-/// A request that changes nothing of the administrator who asks.
+/// A request that changes nothing about the administrator who sends it.
 fn harmless(route: &Route) -> Request {
     let path = route.paths[0]
         .replace("/users/{id}/tokens", "/users/999/tokens")
         .replace("{tokenId}", "999");
-    // A revocation of a `jti` is for administrators.
+    // Only an administrator may revoke by `jti`.
     let body = if route.access == Access::Holder { r#"{"app":"ERP","jti":"x"}"# } else { "{}" };
     let request = Request::new(route.method, &filled(&path));
     if route.method == "GET" { request } else { request.body(body) }
@@ -64,7 +65,7 @@ fn the_cookie_opens_all_of_management_to_the_consoles_own_pages_and_nothing_else
 }
 
 #[test]
-fn it_counts_for_no_page_of_another_origin_not_even_to_read() {
+fn the_cookie_is_refused_for_pages_of_other_origins_even_to_read() {
     let world = World::new();
     let isolate = world.isolate_with(&[
         ("CORS_ORIGINS", Some("https://app.test")),
@@ -106,7 +107,7 @@ fn it_counts_for_no_page_of_another_origin_not_even_to_read() {
             assert!(
                 json_of(&response)["detail"]
                     .as_str()
-                    .is_some_and(|detail| detail.contains("The console's cookie counts only"))
+                    .is_some_and(|detail| detail.contains("The console's cookie is valid only"))
             );
         }
     }
@@ -119,7 +120,8 @@ fn it_counts_for_no_page_of_another_origin_not_even_to_read() {
     }
 }
 
-/// `PUBLIC_ORIGIN` is the application's: for the gateway its pages count as its own.
+/// `PUBLIC_ORIGIN` is the application's web origin, and the gateway treats its pages as
+/// same-origin.
 #[test]
 fn the_public_origin_of_the_application_is_no_page_of_the_console() {
     let world = World::new();
@@ -168,7 +170,7 @@ fn no_answer_lets_a_page_of_another_origin_send_cookies() {
     }
 }
 
-/// One session of each kind: its credential, and the places that take it.
+/// A session of each kind: its credential, and the places that accept it.
 struct Kinds {
     opaque: String,
     gis_manager: String,
@@ -216,9 +218,9 @@ impl Kinds {
     }
 }
 
-/// Every kind of credential at every place of another kind.
+/// Each kind of credential is sent in each place of another kind.
 #[test]
-fn none_of_these_sessions_is_one_of_another_kind() {
+fn no_session_is_accepted_as_one_of_another_kind() {
     let world = World::new();
     let variables = [
         ("ORIGIN_URL", Some("http://origin.test")),

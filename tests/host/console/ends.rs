@@ -1,4 +1,4 @@
-//! What ends or limits a session of the console.
+//! What ends a session of the console, and what limits it.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn whatever_ends_what_a_user_has_ends_their_session_at_once() {
 }
 
 #[test]
-fn another_isolate_hears_of_it_in_time() {
+fn another_isolate_learns_of_the_end_within_the_bound() {
     let world = World::new();
     let (here, there) = (world.isolate(), world.isolate());
     let (id, cookie) = signed_in_as(&here, "carol");
@@ -69,7 +69,9 @@ fn signing_out_ends_copies_of_the_cookie_too() {
         }
         let over = answer(&isolate, &cookie);
         assert_eq!((over.status, over.header("x-postern-reason")), REVOKED_OF);
-        assert!(over.header("set-cookie").is_some_and(|set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")));
+        assert!(over.header("set-cookie").is_some_and(
+            |set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")
+        ));
         assert!(
             over.body.contains("The session of the console is over: sign in again"),
             "{}",
@@ -88,7 +90,7 @@ fn signing_out_ends_copies_of_the_cookie_too() {
 const REVOKED_OF: (u16, Option<&str>) = (401, Some("revoked"));
 
 #[test]
-fn a_session_ends_by_itself() {
+fn a_session_expires() {
     let world = World::new();
     let isolate = world.isolate_with(&[("TOKEN_TTL_S", Some("600"))]);
     let by_key = signed_in_by(

@@ -1,4 +1,4 @@
-//! `ADMIN_HOST`: on that host nothing goes to the application, and on others there is no console.
+//! On `ADMIN_HOST`, no request goes to the application; on other hosts, there is no console.
 
 use super::*;
 use crate::support::ORIGIN;
@@ -70,7 +70,7 @@ fn on_the_consoles_host_nothing_goes_to_the_application() {
         "an order is written down, as without an application"
     );
     assert!(world.passed.borrow().is_empty(), "{:?}", world.passed.borrow());
-    // The same on another host is the application's.
+    // On another host, the same paths are the application's.
     for path in ["/x", "/static/app.js", "/api/v1/services/5/unknown", "/imanager/x"] {
         assert_eq!(isolate.get(&format!("https://app.test{path}"), "").status, PASSED, "{path}");
     }
@@ -233,7 +233,7 @@ fn without_an_admin_host_there_is_no_console_where_an_application_may_share_the_
     }
 }
 
-/// A proxy may show an application and Postern under one host, which it tells.
+/// A proxy may serve an application and Postern on one host, whose name it sends.
 #[test]
 fn behind_a_proxy_that_names_another_host_the_console_wants_an_admin_host() {
     let world = World::new();
@@ -297,8 +297,8 @@ fn the_host_must_be_another_one_than_the_applications() {
     );
 }
 
-/// A route by path, a Worker in front, or nginx as it comes: an application is at the same web
-/// origin, and the request looks like any other.
+/// With a route by path, a Worker in front, or nginx with its defaults, an application has the same
+/// web origin, and its requests look like the console's.
 #[test]
 fn nobody_signs_in_on_a_host_that_an_application_may_share() {
     let world = World::new();
@@ -319,7 +319,8 @@ fn nobody_signs_in_on_a_host_that_an_application_may_share() {
     }
 }
 
-/// A proxy of the application asks the console's host, and the page is one of the application.
+/// A proxy of the application sends requests to the console's host, and the page is one of the
+/// application.
 #[test]
 fn a_page_of_another_origin_does_not_sign_in_whatever_else_the_browser_says() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! Signing in to the console: for which requests its cookie counts, what ends it, and how its host
-//! is kept apart from the application. In a browser they are `tests/all`'s.
+//! Sign-in to the console: where its cookie is accepted, what ends its session, and how its host is
+//! separated from the application. `tests/all` tests this in a browser.
 
 mod counting;
 mod ends;
@@ -15,7 +15,7 @@ const SESSION: &str = "/v1/console/session";
 const PASSED: u16 = 299;
 const REVOKED: (u16, &str) = (401, "revoked");
 
-/// A request that a page of the same web origin sends, as browsers say it.
+/// A request with the headers that browsers send for a page of the same web origin.
 fn own_page(method: &str, url: &str) -> Request {
     Request::new(method, url).header("sec-fetch-site", "same-origin")
 }
@@ -24,7 +24,7 @@ fn sign_in_with(isolate: &Isolate<'_>, body: &Value) -> Response {
     isolate.send(&own_page("POST", SESSION).body(&body.to_string()))
 }
 
-/// The console's cookie of the first administrator.
+/// Signs the first administrator in. Returns the console's cookie.
 fn signed_in(isolate: &Isolate<'_>) -> String {
     let response =
         sign_in_with(isolate, &json!({ "username": "admin", "password": ADMIN_PASSWORD }));
@@ -32,7 +32,7 @@ fn signed_in(isolate: &Isolate<'_>) -> String {
     cookie_of(&response)
 }
 
-/// The same of another administrator, who is created for that.
+/// Creates another administrator and signs them in. Returns their id and the cookie.
 fn signed_in_as(isolate: &Isolate<'_>, username: &str) -> (i64, String) {
     let body =
         json!({ "username": username, "password": "correct horse", "type": "Administrator" });
@@ -43,14 +43,14 @@ fn signed_in_as(isolate: &Isolate<'_>, username: &str) -> (i64, String) {
     (json_of(&created)["id"].as_i64().expect("an id"), cookie_of(&response))
 }
 
-/// A key that the first administrator makes: what was answered.
+/// The first administrator makes a key. Returns the answer.
 fn make_key(isolate: &Isolate<'_>, body: &Value) -> Value {
     let response = isolate.administer("POST", "/v1/keys", body);
     assert_eq!(response.status, 201, "{}", response.body);
     json_of(&response)
 }
 
-/// The console's cookie of a key.
+/// Signs in with a key. Returns the console's cookie.
 fn signed_in_by(isolate: &Isolate<'_>, made: &Value) -> String {
     let response = sign_in_with(isolate, &json!({ "key": made["key"] }));
     assert_eq!(response.status, 201, "{}", response.body);
@@ -61,7 +61,7 @@ fn answer(isolate: &Isolate<'_>, cookie: &str) -> Response {
     isolate.send(&own_page("GET", "/v1/users").header("cookie", cookie))
 }
 
-/// How a page of the console is answered that lists users: the status and the reason.
+/// A page of the console asks for the list of users. Returns the status and the reason.
 fn manages(isolate: &Isolate<'_>, cookie: &str) -> (u16, &'static str) {
     let response = answer(isolate, cookie);
     let reason = response.header("x-postern-reason").unwrap_or_default();
@@ -70,7 +70,6 @@ fn manages(isolate: &Isolate<'_>, cookie: &str) -> (u16, &'static str) {
     (response.status, known.into_iter().find(|word| *word == reason).expect("a known reason"))
 }
 
-/// The value of a cookie, without its name.
 fn value_of(cookie: &str) -> &str {
     cookie.split_once('=').expect("a value").1
 }
@@ -85,7 +84,10 @@ fn who_is_signed_in_is_told_to_the_consoles_own_pages() {
     let ends_at = world.now.get().0 + 43_200_000;
     assert_eq!(
         session,
-        json!({ "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null, "expiresAt": ends_at })
+        json!({
+            "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null,
+            "expiresAt": ends_at,
+        })
     );
     let nobody = json!({ "signIn": "here", "user": null, "key": null, "expiresAt": null });
     assert_eq!(told(own_page("GET", SESSION)), nobody);

@@ -1,4 +1,4 @@
-//! Who signs in, what limits guesses, and what is written down.
+//! Who may sign in to the console, what limits guesses, and what the audit trail records.
 
 use super::*;
 use crate::support::basic;
@@ -108,7 +108,10 @@ fn each_sign_in_is_in_the_audit_trail() {
     let key = make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] }));
     signed_in(&isolate);
     signed_in_by(&isolate, &key);
-    let events = world.database.text("SELECT group_concat(actor || ' ' || target, ', ') FROM audit_events WHERE action = 'token.issue'");
+    let events = world.database.text(
+        "SELECT group_concat(actor || ' ' || target, ', ') \
+        FROM audit_events WHERE action = 'token.issue'",
+    );
     assert_eq!(events, "admin admin, [key 1 ci] ci");
     let trail = world
         .database
@@ -179,7 +182,7 @@ fn a_key_that_signed_in_may_no_more_than_it_may_elsewhere() {
     );
 }
 
-/// Somebody may have planted a session in the browser before, or have seen it.
+/// An attacker may have planted the old session in the browser, or have read it.
 #[test]
 fn signing_in_ends_the_session_that_was_shown_and_takes_none_over() {
     let world = World::new();

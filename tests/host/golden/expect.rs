@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use postern::api::http::message::Response;
 use serde_json::{Value, json};
 
-/// What stands for `{{name}}`: the tokens, the moments and what was captured.
+/// The values of `{{name}}`: the tokens, the times and what was captured.
 pub type Names = BTreeMap<String, String>;
 
-/// The placeholders that stand for a value of some shape.
+/// Placeholders for a value of some shape.
 pub const SHAPES: [&str; 8] =
     ["<int>", "<millis>", "<seconds>", "<uuid>", "<jwt>", "<cookie>", "<text>", "<any>"];
 
@@ -27,7 +27,7 @@ pub fn check(expect: &Value, response: &Response, names: &Names) -> Result<(), S
         ("x-content-type-options", "nosniff"),
         ("x-request-id", "<text>"),
     ] {
-        // A step that says something else of a header means that.
+        // If a step expects something else of this header, that expectation is used.
         if expect["headers"].get(name).is_some() {
             continue;
         }
@@ -100,7 +100,7 @@ pub fn matches_json(place: &str, wanted: &Value, actual: &Value) -> Result<(), S
     }
 }
 
-/// A text that may have shapes within.
+/// Compares a text that may contain shapes.
 fn matches_text(wanted: &str, actual: &str) -> Result<(), String> {
     if fits(wanted, actual) { Ok(()) } else { Err(format!("{actual:?} instead of {wanted:?}")) }
 }
@@ -114,7 +114,7 @@ pub fn fits(wanted: &str, actual: &str) -> bool {
         .any(|end| is_of_shape(shape, &rest[..end]) && fits(after, &rest[end..]))
 }
 
-/// The first shape in a text, with what stands before and after.
+/// The first shape in a text, with the text before and after it.
 fn split(text: &str) -> Option<(&str, &str, &str)> {
     let (start, shape) =
         SHAPES.iter().filter_map(|shape| text.find(shape).map(|start| (start, *shape))).min()?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 const FOLDER: &str = "tests/golden";
 const STATES: &str = "tests/golden/given";
 
-/// The paths of all transcripts. The states are not among them.
+/// The paths of all transcripts, without the states.
 pub fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(FOLDER)];
@@ -25,7 +25,6 @@ pub fn files() -> Vec<PathBuf> {
     found
 }
 
-/// The paths of all states.
 pub fn state_files() -> Vec<PathBuf> {
     let mut found: Vec<_> =
         entries(Path::new(STATES)).into_iter().filter(|path| is_json(path)).collect();
@@ -53,7 +52,7 @@ pub fn steps(transcript: &Value) -> &[Value] {
     transcript["steps"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether a step of the transcript sends this method to a path of this form.
+/// Answers whether a step of the transcript sends this method to a path of this form.
 pub fn asks(file: &Path, method: &str, path: &str) -> bool {
     let fits = |sent: &str| {
         let sent: Vec<_> = sent.split('?').next().unwrap_or_default().split('/').collect();
@@ -74,7 +73,7 @@ pub fn method(step: &Value) -> &str {
     step["send"]["method"].as_str().unwrap_or("GET")
 }
 
-/// The named states, each as its file says.
+/// The named states, each as its file has it.
 pub struct States(BTreeMap<String, Value>);
 
 impl States {

@@ -1,5 +1,5 @@
-//! The transcripts of `tests/golden`, through `api::handle`. Their format is in
-//! `tests/golden/README.md`.
+//! Plays the transcripts of `tests/golden` through `api::handle`. `tests/golden/README.md`
+//! describes their format.
 
 mod expect;
 mod files;
@@ -45,7 +45,7 @@ fn failure<T>((file, result): (&Path, Result<T, String>)) -> Option<String> {
     result.err().map(|why| format!("{}: {why}", file.display()))
 }
 
-/// Runs the work for every file, on as many threads as there are processors.
+/// Runs the work for each file, on as many threads as there are processors.
 fn for_each<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<(&Path, T)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
@@ -64,7 +64,7 @@ fn for_each<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec
     all
 }
 
-/// The status in a file's name is that of its last answer, so that the table test can count on it.
+/// The table test relies on the status in a file's name, so it must be that of the last answer.
 #[test]
 fn files_are_named_by_their_last_status() {
     for file in files() {

@@ -60,7 +60,8 @@ pub fn play_with(
     Ok(())
 }
 
-/// Whether the administrator need not be created by the first step, which is about something else.
+/// Answers whether the administrator can be inserted at once. If the first step creates them or
+/// expects other secrets, they cannot.
 fn begins_with_administrator(transcript: &Value, first: &Value) -> bool {
     let has_secrets = ["ADMIN_PASSWORD", "MASTER_KEY"]
         .iter()
@@ -100,13 +101,15 @@ fn sign(world: &World, token: &Value) -> String {
     forge(&header, &claims.to_string(), token["secret"].as_str().unwrap_or_default().as_bytes())
 }
 
-/// Now and so many milliseconds, where the text begins with a sign; else what it says.
+/// A text that begins with a sign is an offset from now in milliseconds; another text stays as it
+/// is.
 fn moment(world: &World, text: &str) -> String {
     let offset = text.starts_with(['+', '-']).then(|| text.parse::<i64>().ok()).flatten();
     offset.map_or_else(|| text.to_owned(), |offset| (world.now.get().0 + offset).to_string())
 }
 
-/// What an application proves with its secret, or signs with it: SHA-256 of all parts, in hex.
+/// The digest by which an application proves its secret or signs a call: SHA-256 of all parts, in
+/// hex.
 fn digest(parts: &[&str]) -> String {
     hex(&sha256(parts.concat().as_bytes()))
 }
@@ -121,8 +124,8 @@ fn prove(world: &World, prove: &Value, names: &Names) -> Vec<(&'static str, Valu
     vec![("appKey", json!(app_key)), ("encryption", json!(encryption)), ("timestamp", timestamp)]
 }
 
-/// The headers that `sign` adds, over what is sent, or over `query` and `body` where the transcript
-/// names them.
+/// The headers that `sign` adds. They sign what is sent, or the `query` and `body` that the
+/// transcript names.
 fn sign_call(
     world: &World,
     sign: &Value,

@@ -1,4 +1,4 @@
-//! How much of what the transcripts say is set-up.
+//! How much of the transcripts is set-up.
 
 use std::path::Path;
 

@@ -55,7 +55,7 @@ pub fn all(files: &[PathBuf]) {
     );
 }
 
-/// Rewrites one file; whether it changed.
+/// Rewrites one file. Returns whether it changed.
 fn rewrite(file: &Path, states: &States) -> Result<bool, String> {
     let transcript = renewed(&read(file), states)?;
     refuse_another_status(file, &transcript)?;
@@ -75,13 +75,14 @@ fn refuse_another_status(file: &Path, transcript: &Value) -> Result<(), String> 
     let is_state = file.parent().is_some_and(|folder| folder.ends_with("given"));
     match last {
         Some(last) if !is_state && named.as_ref() != Some(&last) => Err(format!(
-            "the last status is now {last}: if that is right, rename the file to {last}-… and run this again"
+            "the last status is now {last}: if that is right, rename the file to {last}-… and run \
+             this again"
         )),
         _ => Ok(()),
     }
 }
 
-/// The transcript with the expectations that the answers meet.
+/// The transcript with its expectations replaced by those that the answers meet.
 fn renewed(transcript: &Value, states: &States) -> Result<Value, String> {
     let mut steps = Vec::new();
     play_with(transcript, states, |step, response, names| {
@@ -126,7 +127,7 @@ fn renew(expect: &Value, response: &Response, names: &Names) -> Result<Value, St
     Ok(new)
 }
 
-/// The answer's value, with whatever of the expectation still fits it.
+/// The answer's value, with the parts of the expectation that still fit it.
 fn keep(wanted: &Value, actual: &Value, names: &Names) -> Value {
     let filled = serde_json::from_str(&fill(&wanted.to_string(), names)).unwrap_or(Value::Null);
     if matches_json("", &filled, actual).is_ok() {
@@ -169,7 +170,7 @@ fn keep_members(
     kept
 }
 
-/// A value that nothing was expected of. One that is different at every run becomes a placeholder.
+/// A value without an expectation. If it is different at each run, it becomes a placeholder.
 fn fresh(actual: &Value) -> Value {
     let shapes: &[&str] = if actual.is_string() {
         &["<uuid>", "<jwt>", "<cookie>"]
@@ -232,7 +233,7 @@ fn find(placeholder: &str, text: &str, names: &Names) -> Option<(usize, usize)> 
     };
     let runs = text.split(|c| !within(c));
     let run = runs.filter(|run| !run.is_empty()).find(|run| is_of_shape(placeholder, run))?;
-    // The first place where the run stands need not be the run itself, but it has the same shape.
+    // This may be an earlier occurrence of the same text, which has the same shape.
     let start = text.find(run)?;
     Some((start, start + run.len()))
 }
@@ -294,7 +295,7 @@ mod tests {
         assert!(wrong > 100, "only {wrong} texts were made wrong");
     }
 
-    /// Makes every literal text wrong; how many there were.
+    /// Makes each literal text wrong. Returns how many there were.
     fn spoil(value: &mut Value) -> usize {
         match value {
             Value::Object(members) => members.values_mut().map(spoil).sum(),
@@ -313,12 +314,16 @@ mod tests {
         let expect = json!({
             "status": 200,
             "headers": { "location": "/v1/user/{{id}}", "allow": null },
-            "json": { "b": "<millis>", "a": "user {{id}} at <int>:<int>", "list": [{ "at": "<seconds>", "n": 1 }], "old": 1 },
+            "json": {
+                "b": "<millis>", "a": "user {{id}} at <int>:<int>",
+                "list": [{ "at": "<seconds>", "n": 1 }], "old": 1,
+            },
         });
         let mut response = answer(
             201,
             &json!({
-                "a": "account 71, 10:30", "b": 1_800_000_000_000_i64, "new": "00000000-0000-4000-8000-000000000000",
+                "a": "account 71, 10:30", "b": 1_800_000_000_000_i64,
+                "new": "00000000-0000-4000-8000-000000000000",
                 "list": [{ "n": 2, "at": 1_800_000_000 }, { "n": 3, "at": 1_800_000_001 }],
             }),
         );
@@ -328,7 +333,9 @@ mod tests {
         let wanted = json!({
             "status": 201,
             "headers": { "location": "/v1/users/{{id}}", "allow": null },
-            "json": { "b": "<millis>", "a": "account {{id}}, <int>:<int>", "list": list, "new": "<uuid>" },
+            "json": {
+                "b": "<millis>", "a": "account {{id}}, <int>:<int>", "list": list, "new": "<uuid>",
+            },
         });
         assert_eq!(new.to_string(), wanted.to_string());
     }

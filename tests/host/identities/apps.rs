@@ -1,4 +1,4 @@
-//! Token apps as administrators change them, and those of older releases.
+//! Token apps that administrators change, and token apps of older releases.
 
 use super::*;
 
@@ -7,7 +7,10 @@ fn a_key_set_needs_an_audience_or_a_word_that_all_will_do() {
     let world = World::new();
     let isolate = world.isolate();
     let body = |more: Value| {
-        let mut body = json!({ "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys", "claims": { "username": "sub" } });
+        let mut body = json!({
+            "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys",
+            "claims": { "username": "sub" },
+        });
         for (name, value) in more.as_object().expect("an object") {
             body[name] = value.clone();
         }
@@ -19,7 +22,10 @@ fn a_key_set_needs_an_audience_or_a_word_that_all_will_do() {
         (json!({ "anyAudience": false }), "audiences"),
         (json!({ "anyAudience": true, "audiences": ["a"] }), "anyAudience"),
         (
-            json!({ "audiences": ["a"], "secret": "https://login.microsoftonline.com/common/discovery/v2.0/keys" }),
+            json!({
+                "audiences": ["a"],
+                "secret": "https://login.microsoftonline.com/common/discovery/v2.0/keys",
+            }),
             "issuer",
         ),
         (
@@ -57,8 +63,10 @@ fn an_update_by_the_published_form_loses_none_of_the_new_members() {
     let world = World::new();
     let isolate = world.isolate();
     let members = json!({
-        "audiences": ["bi"], "issuer": "https://idp.example", "requiredScopes": ["x"], "speaksFor": "own",
-        "claims": { "username": "sub", "groups": "groups", "roles": "roles", "id": "uid" }, "roleMap": { "a": "b" },
+        "audiences": ["bi"], "issuer": "https://idp.example", "requiredScopes": ["x"],
+        "speaksFor": "own",
+        "claims": { "username": "sub", "groups": "groups", "roles": "roles", "id": "uid" },
+        "roleMap": { "a": "b" },
     });
     create(&isolate, "ERP", &members);
     isolate.register(&json!({ "expire": 60 }));
@@ -88,7 +96,10 @@ fn an_update_by_the_published_form_loses_none_of_the_new_members() {
 fn a_change_of_a_token_app_leaves_the_rest_as_it_is() {
     let world = World::new();
     let isolate = world.isolate();
-    let all = json!({ "initialPassword": "correct horse new", "roleMap": { "a": "b", "c": "d" }, "audiences": ["x"], "passClaims": ["y"] });
+    let all = json!({
+        "initialPassword": "correct horse new", "roleMap": { "a": "b", "c": "d" },
+        "audiences": ["x"], "passClaims": ["y"],
+    });
     let before = create(&isolate, "App", &all);
     let after = change(
         &isolate,
@@ -158,7 +169,9 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
     let url = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
     let world = World::new();
     let isolate = world.isolate();
-    let app = json!({ "name": "SSO", "algorithm": "RS256", "secret": url, "issuer": "https://login.example" });
+    let app = json!({
+        "name": "SSO", "algorithm": "RS256", "secret": url, "issuer": "https://login.example",
+    });
     isolate.register(&app);
     let sql = "UPDATE token_apps SET policy = '{}' WHERE name = 'SSO'";
     crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])]))
@@ -166,7 +179,8 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
     assert_eq!(change(&isolate, "SSO", &json!({ "enabled": false }))["enabled"], false);
     let published = |enabled: &str| {
         let body = json!({
-            "name": "SSO", "algorithm": "RS256", "secret": url, "expire": 60, "enable": enabled, "inituser": "1", "initroles": [],
+            "name": "SSO", "algorithm": "RS256", "secret": url, "expire": 60, "enable": enabled,
+            "inituser": "1", "initroles": [],
             "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         });
         isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body).status
@@ -192,17 +206,19 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
     );
 }
 
-/// Each would write back what the other has changed: an app that was disabled would be enabled
-/// again.
+/// Otherwise each request would write back what the other has changed, so a disabled app would be
+/// enabled again.
 #[test]
 fn of_two_changes_of_an_app_at_once_one_is_refused_and_none_is_lost() {
     let world = World::new();
     let isolate = world.isolate();
-    // While the issuer is asked for its keys, others may change the app.
+    // Other requests may change the app while its issuer is asked for its keys.
     create(
         &isolate,
         "App",
-        &json!({ "algorithm": "RS256", "secret": "https://idp.example/keys", "audiences": ["erp"] }),
+        &json!({
+            "algorithm": "RS256", "secret": "https://idp.example/keys", "audiences": ["erp"],
+        }),
     );
     world.pass(1);
     let patch =

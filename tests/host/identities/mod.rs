@@ -1,4 +1,5 @@
-//! Whose a token is, for whom, and as what: each case fails when its check is taken out.
+//! Which app takes a token, for which user, and with which rights. Each case fails when its check
+//! is taken out.
 
 mod apps;
 mod users;
@@ -11,9 +12,11 @@ use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Creates a token app by `/v1` with some members beside those that it must have.
+/// Creates a token app by `/v1`. `change` has members beside the required ones.
 fn create(isolate: &Isolate<'_>, name: &str, change: &Value) -> Value {
-    let mut body = json!({ "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in change.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -32,7 +35,7 @@ fn now_s(isolate: &Isolate<'_>) -> i64 {
     isolate.world.now.get().seconds()
 }
 
-/// A token with these claims, and a lifetime where they have none.
+/// A token with these claims; `exp` is added if they lack it.
 fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
     token_of_type(isolate, &json!({ "alg": "HS256", "typ": "JWT" }), claims)
 }
@@ -52,7 +55,7 @@ fn token_of_type(isolate: &Isolate<'_>, header: &Value, claims: &Value) -> Strin
     forge(&header.to_string(), &Value::Object(all).to_string(), SECRET.as_bytes())
 }
 
-/// The status, and the reason where there is one.
+/// The status, and the reason of a refusal.
 fn verify(isolate: &Isolate<'_>, token: &str) -> (u16, String) {
     let response = isolate.get("/v1/verify", &format!("Bearer {token}"));
     let reason = json_of(&response)["reason"].as_str().unwrap_or_default().to_owned();
@@ -73,7 +76,7 @@ fn with_app(members: &Value, test: impl FnOnce(&Isolate<'_>)) {
     test(&isolate);
 }
 
-/// Each with claims, and what comes of a token with them.
+/// Each case has claims, and the status and reason of a token with them.
 fn cases(members: &Value, cases: &[(Value, u16, &str)]) {
     with_app(members, |isolate| {
         for (claims, status, reason) in cases {
@@ -138,8 +141,8 @@ fn a_tenant_is_listed_and_is_the_one_in_the_issuer() {
     );
 }
 
-/// An app that a call or a `kid` names is found whatever the issuer of the token, which is compared
-/// after the signature.
+/// An app that a call or a `kid` names is tried whatever the token's issuer is; the issuer is
+/// compared after the signature.
 #[test]
 fn an_app_that_is_named_takes_no_token_of_another_issuer() {
     let plain = json!({ "issuer": "https://idp.example/" });
@@ -177,7 +180,7 @@ fn an_app_that_is_named_takes_no_token_of_another_issuer() {
 }
 
 #[test]
-fn an_audience_is_compared_whole() {
+fn an_audience_is_compared_as_a_whole() {
     cases(
         &json!({ "audiences": ["bi", "reports"] }),
         &[
@@ -381,13 +384,13 @@ fn of_apps_with_one_key_the_one_whose_terms_hold_takes_the_token() {
     for name in ["a", "c"] {
         let body = verified(&isolate, &token(&isolate, &json!({ "aud": name })));
         assert_eq!(body["app"], name.to_uppercase());
-        // Remembered tokens are told apart alike.
+        // Cached tokens are distinguished in the same way.
         let token = token(&isolate, &json!({ "aud": name }));
         for _ in 0..3 {
             assert_eq!(verified(&isolate, &token)["app"], name.to_uppercase());
         }
     }
-    // The app whose checks held longest says why.
+    // The reason is that of the app whose checks held longest.
     assert_eq!(
         verify(&isolate, &token(&isolate, &json!({ "aud": "b" }))),
         (403, "insufficient_scope".to_owned())
@@ -430,8 +433,7 @@ fn a_remembered_token_is_refused_once_the_terms_change() {
     });
 }
 
-/// Tokens of one issuer for many clients: whoever is let in is let in by an app that names their
-/// audience.
+/// One issuer signs tokens for many clients. Only an app that names a token's audience accepts it.
 #[test]
 fn a_key_set_lets_in_no_other_client() {
     let world = World::new();
@@ -445,9 +447,16 @@ fn a_key_set_lets_in_no_other_client() {
     create(
         &isolate,
         "BI",
-        &json!({ "algorithm": "ES256", "secret": "https://idp.example/keys", "audiences": ["bi"], "issuer": "https://idp.example" }),
+        &json!({
+            "algorithm": "ES256", "secret": "https://idp.example/keys", "audiences": ["bi"],
+            "issuer": "https://idp.example",
+        }),
     );
-    let claims = |aud: &str, iss: &str| json!({ "sub": "alice", "aud": aud, "iss": iss, "exp": now_s(&isolate) + 60 });
+    let claims = |aud: &str, iss: &str| {
+        json!({
+            "sub": "alice", "aud": aud, "iss": iss, "exp": now_s(&isolate) + 60,
+        })
+    };
     let sign = |claims: &Value| {
         issuer.token(postern::domain::tokens::algorithm::Algorithm::Es256, &json!({}), claims)
     };
@@ -465,8 +474,8 @@ fn a_key_set_lets_in_no_other_client() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a token says, nobody is an administrator by an app that speaks for users, and no
-    /// claim makes one.
+    /// Whatever a token says, an app that speaks for users makes nobody an administrator, and no
+    /// claim does.
     #[test]
     fn no_token_makes_an_administrator(
         names in proptest::collection::vec("admin|alice|Administrator|SYS_Creator|bob", 1..4),
@@ -476,12 +485,17 @@ proptest! {
         let isolate = world.isolate();
         create(&isolate, "App", &json!({ "claims": { "username": "sub", "roles": "roles" } }));
         for name in &names {
-            let token = token(&isolate, &json!({ "sub": name, "roles": roles, "type": "Administrator" }));
+            let token = token(&isolate, &json!({
+                "sub": name, "roles": roles, "type": "Administrator",
+            }));
             let response = isolate.get("/v1/verify", &format!("Bearer {token}"));
             let body = json_of(&response);
-            prop_assert!(body["user"]["type"] != "Administrator" && body["user"]["type"] != "SYS_Creator", "{}", response.body);
+            let user_type = &body["user"]["type"];
+            let is_raised = user_type == "Administrator" || user_type == "SYS_Creator";
+            prop_assert!(!is_raised, "{}", response.body);
             prop_assert!(name != "admin" || response.status == 403);
         }
-        prop_assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE type = 'Administrator'"), 1);
+        let count = "SELECT COUNT(*) FROM users WHERE type = 'Administrator'";
+        prop_assert_eq!(world.database.number(count), 1);
     }
 }

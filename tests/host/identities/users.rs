@@ -1,4 +1,4 @@
-//! Whom an app's token may name, and what of the user follows it.
+//! The users whom an app's token may name, and the attributes that follow the token.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn an_app_speaks_for_nobody_above_it() {
     with_app(&json!({}), |isolate| {
         let of_admin = token(isolate, &json!({ "sub": "admin" }));
-        // The first administrator exists: the app was created by them.
+        // The first administrator exists, because they created the app.
         assert_eq!(verify(isolate, &of_admin), (403, "user_refused".to_owned()));
         assert_eq!(isolate.get("/v1/users", &format!("Bearer {of_admin}")).status, 403);
         change(isolate, "App", &json!({ "speaksFor": "everybody" }));
@@ -43,7 +43,10 @@ fn an_app_that_speaks_for_its_own_takes_nobody_else() {
         create(
             isolate,
             "Other",
-            &json!({ "speaksFor": "own", "tokenName": "other", "secret": "another secret of thirty-two byte" }),
+            &json!({
+                "speaksFor": "own", "tokenName": "other",
+                "secret": "another secret of thirty-two byte",
+            }),
         );
     });
 }
@@ -101,7 +104,9 @@ fn a_claim_gives_a_type_only_by_a_map() {
                 "App",
                 &json!({ "roleMap": { "bi-authors": "SYS_Creator", "x": "y" } }),
             );
-            let claims = json!({ "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] } });
+            let claims = json!({
+                "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] },
+            });
             let user = verified(isolate, &token(isolate, &claims))["user"].clone();
             assert_eq!(
                 (&user["type"], &user["roles"]),
@@ -125,7 +130,7 @@ fn a_claim_gives_a_type_only_by_a_map() {
                 verified(isolate, &token(isolate, &claims))["user"]["type"],
                 "Administrator"
             );
-            // Of several types the highest counts, wherever it stands.
+            // Of several types the highest one is taken, wherever it is in the list.
             for (name, roles) in
                 [("dave", ["bi-authors", "bosses"]), ("erin", ["bosses", "bi-authors"])]
             {
@@ -156,7 +161,12 @@ fn a_value_of_a_claim_is_a_role_where_its_name_may_be_one() {
 #[test]
 fn a_profile_follows_the_token_with_one_write() {
     with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
-        let told = |name: &str, roles: &[&str], seconds: i64| json!({ "name": name, "email": "a@example.com", "roles": roles, "iat": now_s(isolate) + seconds });
+        let told = |name: &str, roles: &[&str], seconds: i64| {
+            json!({
+                "name": name, "email": "a@example.com", "roles": roles,
+                "iat": now_s(isolate) + seconds,
+            })
+        };
         let user = |claims: &Value| verified(isolate, &token(isolate, claims))["user"].clone();
         let followed = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.follow'";
         user(&told("Alice", &["a"], 0));
@@ -170,7 +180,7 @@ fn a_profile_follows_the_token_with_one_write() {
         assert_eq!(older["name"], "Alice B.", "an older token changes nothing");
         change(isolate, "App", &json!({ "profile": "once" }));
         assert_eq!(user(&told("Eve", &["c"], 0))["name"], "Alice B.");
-        // Without the claim nothing is taken away but roles, which are all of the claim's.
+        // Without the claim, only roles are removed, because all of them come from the claim.
         change(isolate, "App", &json!({ "profile": "follow" }));
         let without = user(&json!({ "iat": now_s(isolate) }));
         assert_eq!((&without["name"], &without["roles"]), (&json!("Alice B."), &json!([])));
@@ -178,9 +188,12 @@ fn a_profile_follows_the_token_with_one_write() {
 }
 
 #[test]
-fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
+fn a_type_that_an_administrator_gave_stays_unless_the_map_has_it() {
     with_app(
-        &json!({ "claims": { "username": "sub", "roles": "roles" }, "speaksFor": "everybody", "roleMap": { "authors": "SYS_Creator" } }),
+        &json!({
+            "claims": { "username": "sub", "roles": "roles" }, "speaksFor": "everybody",
+            "roleMap": { "authors": "SYS_Creator" },
+        }),
         |isolate| {
             let user = |claims: &Value| verified(isolate, &token(isolate, claims))["user"].clone();
             assert_eq!(user(&json!({ "sub": "admin", "roles": [] }))["type"], "Administrator");
@@ -190,7 +203,7 @@ fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
                 "SYS_Reader",
                 "it goes with the role"
             );
-            // The last administrator stays one in any case, so that this takes a second one.
+            // The last administrator is never changed, so the test needs a second one.
             let body = json!({ "username": "bob", "type": "Administrator" });
             assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
             assert_eq!(user(&json!({ "sub": "bob", "roles": [] }))["type"], "Administrator");
@@ -212,12 +225,14 @@ fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
     );
 }
 
-/// The token that creates a user is the first that they follow.
+/// The token that creates a user is also the first one whose claims they get.
 #[test]
 fn a_token_from_before_the_one_that_created_its_user_changes_nothing() {
     with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
         let user = |name: &str, seconds: i64| {
-            let claims = json!({ "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds });
+            let claims = json!({
+                "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds,
+            });
             let user = verified(isolate, &token(isolate, &claims))["user"].clone();
             ["name", "email"]
                 .map(|member| user[member].clone())
@@ -282,7 +297,9 @@ fn grant_to_group(isolate: &Isolate<'_>, group: i64) {
 
 #[test]
 fn groups_of_a_token_count_for_its_request_only() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 } });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+    });
     with_app(&members, |isolate| {
         grant_to_group(isolate, 4);
         let of = |groups: Value| token(isolate, &json!({ "groups": groups }));
@@ -303,7 +320,7 @@ fn groups_of_a_token_count_for_its_request_only() {
             false,
             "nobody else's question is answered by them"
         );
-        // Warm, the group's grant is in force as long as it is there.
+        // In a warm isolate, the group's grant is in force until it is deleted.
         let warm = of(json!(["ops"]));
         assert!(allowed(isolate, &warm));
         let grant = isolate.world.database.number("SELECT id FROM grants");
@@ -319,7 +336,10 @@ fn groups_of_a_token_count_for_its_request_only() {
 
 #[test]
 fn groups_of_a_token_become_memberships_where_the_app_says_so() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         grant_to_group(isolate, 4);
         let groups =
@@ -352,8 +372,7 @@ fn groups_of_a_token_become_memberships_where_the_app_says_so() {
         sign_in(json!(["dev"]));
         sign_in(json!([]));
         assert_eq!(sum(), 9);
-        // An older token that is still good takes nothing back, and so two tokens do not write in
-        // turns.
+        // An older token that is still valid removes nothing, so two tokens do not write in turns.
         verified(
             isolate,
             &token(isolate, &json!({ "groups": ["ops"], "iat": now_s(isolate) - 60 })),
@@ -380,7 +399,9 @@ fn chosen_claims_are_passed_on() {
 #[test]
 fn groups_in_another_order_or_twice_are_the_same_groups() {
     let map = json!({ "ops": 4, "admins": 4, "dev": 5 });
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         for groups in
             [json!(["ops", "dev"]), json!(["dev", "ops"]), json!(["dev", "admins", "ops", "dev"])]
@@ -393,11 +414,14 @@ fn groups_in_another_order_or_twice_are_the_same_groups() {
     });
 }
 
-/// A token that is older than the one whose groups were taken last may be good for hours, and the
-/// memberships would stay for longer.
+/// A token that is older than the one whose groups were applied last may be valid for hours, and
+/// the memberships would stay for longer.
 #[test]
 fn an_older_token_brings_no_membership_back() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         let groups = || {
             isolate.world.database.number(
@@ -430,7 +454,7 @@ fn an_older_token_brings_no_membership_back() {
     });
 }
 
-/// An isolate may not know yet what an administrator took away.
+/// The isolate may not know yet what an administrator has removed.
 #[test]
 fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
     with_app(&json!({}), |isolate| {
@@ -456,11 +480,13 @@ fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
     });
 }
 
-/// The origin is told the roles, and `Administrator` among them says what the user is not.
+/// The origin gets the roles. `Administrator` among them would claim a type that the user does not
+/// have.
 #[test]
 fn roles_that_follow_name_no_type_above_the_users_own() {
     let members = json!({
-        "claims": { "username": "sub", "roles": "roles" }, "initialRoles": ["Administrator", "SYS_Creator", "staff"], "speaksFor": "users",
+        "claims": { "username": "sub", "roles": "roles" },
+        "initialRoles": ["Administrator", "SYS_Creator", "staff"], "speaksFor": "users",
     });
     with_app(&members, |isolate| {
         isolate.administer("POST", "/v1/users", &json!({ "username": "alice" }));
@@ -473,15 +499,22 @@ fn roles_that_follow_name_no_type_above_the_users_own() {
     });
 }
 
-/// Two tokens of one second, as an ID token and an access token are, do not say which is the newer.
+/// For two tokens of the same second, such as an ID token and an access token, it is unknown which
+/// is newer.
 #[test]
 fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         let one = token(isolate, &json!({ "name": "One", "groups": ["ops"] }));
         let other = token(isolate, &json!({ "name": "Other", "groups": ["dev"] }));
         let written = || {
-            isolate.world.database.number("SELECT COUNT(*) FROM audit_events WHERE action IN ('user.follow', 'user.sync_groups')")
+            isolate.world.database.number(
+                "SELECT COUNT(*) FROM audit_events \
+                WHERE action IN ('user.follow', 'user.sync_groups')",
+            )
         };
         let in_turn = || {
             let before = written();

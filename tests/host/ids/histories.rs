@@ -1,7 +1,7 @@
-//! Random histories of a directory, against the oracle: nobody ever holds a right that was not
-//! given to them, by id, name, department or group, while it was theirs.
+//! Random histories of a directory, compared with the oracle. Nobody ever has a right that was not
+//! granted to them, by id, name, department or group, while it was theirs.
 //!
-//! `HISTORIES` sets how many there are (10,000 unless it is set), `SEED` where the random numbers
+//! `HISTORIES` sets how many are compared (default 10,000). `SEED` sets where the random numbers
 //! begin.
 
 use std::collections::HashMap;
@@ -15,23 +15,24 @@ use super::model::{Kind, MAPPED, Model};
 use crate::oracle::Dice;
 use crate::support::{Isolate, Request, World, json_of};
 
-/// Few, so that histories meet: those that are chosen first are among them. 1 is the
-/// administrator's.
+/// There are few names and ids, so that histories reuse them. They include the ids that Postern
+/// chooses first. Id 1 is the administrator's.
 const NAMES: [&str; 2] = ["ann", "bob"];
-// A history has one row of each.
+// A history uses one row of each table.
 const USERS: [[i64; 3]; 2] = [[2, 3, 4], [2, 3, i64::MAX]];
 const UNITS: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
 const SERVICES: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
 const STEPS: usize = 10;
 
-/// Tokens by user name, id claim, whether they have the group, and whether they are later than all
-/// of a history; signing costs more than looking up.
+/// Tokens by user name, id claim, whether they have the group, and whether they are issued after
+/// the history's other tokens. They are cached, because signing takes longer than a lookup.
 type Tokens = HashMap<(&'static str, Option<i64>, bool, bool), String>;
 
-/// Brings back what [`prepare`] left.
+/// Restores the state that [`prepare`] left.
 const FORGET: &str = "BEGIN;
     DELETE FROM users WHERE id > 1; DELETE FROM grants; DELETE FROM memberships; DELETE FROM units;
-    DELETE FROM services; DELETE FROM tombstones; DELETE FROM freed_names; DELETE FROM past_ids; DELETE FROM audit_events;
+    DELETE FROM services; DELETE FROM tombstones; DELETE FROM freed_names; DELETE FROM past_ids;
+    DELETE FROM audit_events;
     DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes);
     UPDATE id_counters SET last = (kind = 'user');
     COMMIT";
@@ -41,9 +42,9 @@ struct Game<'a> {
     administrator: &'a str,
     tokens: &'a mut Tokens,
     dice: Dice,
-    /// A history has groups or departments.
+    /// A history has groups or departments, but not both.
     unit_kind: Kind,
-    /// The ids that it names, at the ends of int64 too.
+    /// The ids that the history names, some at the ends of int64.
     users: [i64; 3],
     units: [i64; 2],
     services: [i64; 2],
@@ -104,7 +105,7 @@ impl Game<'_> {
             claims
                 .insert("groups".to_owned(), if has_group { json!(["staff"]) } else { json!([]) });
             claims.extend(id.map(|id| ("uid".to_owned(), json!(id))));
-            // The clock of the issuer may be ahead of ours; ours stands still during a history.
+            // The issuer's clock may be ahead. Postern's clock stands still during a history.
             let seconds = isolate.world.now.get().seconds() + if at_end { 2 } else { 0 };
             claims.insert("iat".to_owned(), json!(seconds));
             let secret = if id.is_some() { "efgh" } else { "abcd" };
@@ -116,7 +117,7 @@ impl Game<'_> {
         self.tokens.entry((name, id, has_group, at_end)).or_insert_with(sign).clone()
     }
 
-    /// A token that creates its user at first sight; what it may do includes what its group may.
+    /// A token creates its user at their first sign-in. Its rights include those of its group.
     fn sign_in(&mut self, claim: Option<i64>) {
         let (name, has_group, at_end) =
             (self.dice.pick(&NAMES), self.dice.roll(2) == 0, self.dice.roll(2) == 0);
@@ -189,7 +190,7 @@ impl Game<'_> {
         let (status, _) = self.send("DELETE", &format!("/v1/users/{id}"), "");
         self.expect(status, 204);
         self.model.remove_user(name);
-        // Often they are made again under their own id: somebody else, who has nothing of theirs.
+        // Half of them are created again with the same id. They are new users without any rights.
         if self.dice.roll(2) == 0 {
             let body = json!({ "username": name, "id": id });
             let (status, _) = self.send("POST", "/v1/users", &body.to_string());
@@ -314,7 +315,7 @@ impl Game<'_> {
         self.model.remove(kind, id);
     }
 
-    /// Records that name ids: a group, who is in it, and what it may.
+    /// Imports records that name ids: a group, its member and its grant.
     fn import(&mut self) {
         let (group, user, service) = (
             self.dice.pick(&self.units),
@@ -324,9 +325,13 @@ impl Game<'_> {
         let lines = [
             json!({ "record": "service", "id": service }),
             json!({ "record": "group", "id": group, "name": "x" }),
-            json!({ "record": "member", "authObjectType": "GROUP", "authObjectId": group, "userId": user }),
             json!({
-                "record": "grant", "serviceId": service, "authObjectType": "GROUP", "authObjectId": group,
+                "record": "member", "authObjectType": "GROUP", "authObjectId": group,
+                "userId": user,
+            }),
+            json!({
+                "record": "grant", "serviceId": service, "authObjectType": "GROUP",
+                "authObjectId": group,
                 "permissions": ["TEST"],
             }),
         ];
@@ -339,11 +344,11 @@ impl Game<'_> {
         self.model.register(Kind::Service, service);
         self.model.register(Kind::Group, group);
         self.model.set_member(Kind::Group, group, user, true);
-        // An import does not tell the id of the grant.
+        // The answer of an import does not have the grant's id.
         self.model.grant(service, Kind::Group, group, 0);
     }
 
-    /// Everybody's rights, as they are and as they should be.
+    /// Compares each user's rights with the oracle.
     fn compare(&mut self) {
         let users: Vec<_> = self.model.users.values().copied().collect();
         let mut services: Vec<_> = self.services.to_vec();
@@ -364,7 +369,11 @@ impl Game<'_> {
         if pairs.is_empty() {
             return;
         }
-        let question = |(user, service): &(i64, i64)| json!({ "service": service, "permission": "TEST", "user": user });
+        let question = |(user, service): &(i64, i64)| {
+            json!({
+                "service": service, "permission": "TEST", "user": user,
+            })
+        };
         let body = json!({ "checks": pairs.iter().map(question).collect::<Vec<_>>() });
         let (status, answers) = self.send("POST", "/v1/check/batch", &body.to_string());
         self.expect(status, 200);
@@ -398,7 +407,8 @@ const fn path(kind: Kind) -> &'static str {
     }
 }
 
-/// An administrator with a token, an app whose tokens have groups, and one whose tokens have ids.
+/// Creates an app whose tokens have groups and one whose tokens have ids. Returns an
+/// administrator's token.
 fn prepare(isolate: &Isolate<'_>) -> String {
     let fields =
         json!({ "username": "loginname", "name": "name", "email": "email", "groups": "groups" });

@@ -1,4 +1,4 @@
-//! Ids: nobody gets one that a right was given to before, and a deleted user does not come back.
+//! Nobody gets an id to which a right was granted before, and a deleted user does not come back.
 
 mod histories;
 mod model;
@@ -59,7 +59,7 @@ fn a_new_group_department_or_service_has_no_members_grants_or_apis_of_before() {
     assert_eq!(create(&isolate, "/v1/groups", &json!({ "name": "everybody" })).1["id"], 4);
     let (_, department) = create(&isolate, "/v1/departments", &json!({ "name": "all" }));
     assert_eq!(department["id"], 3);
-    // Service 1 is registered by its first grant.
+    // The first grant on service 1 registers it.
     assert_eq!(create(&isolate, "/v1/services", &json!({ "name": "new" })).1["id"], 2);
 }
 
@@ -121,7 +121,7 @@ fn ids_of_what_was_deleted_are_not_chosen_again() {
     }
 }
 
-/// Each look is some ten searches of an index; a million looks would take half a minute.
+/// Each step is about ten index searches. A million steps would take half a minute.
 #[test]
 fn a_million_ids_in_a_row_that_are_taken_are_passed_over_in_a_moment() {
     let world = World::new();
@@ -135,7 +135,7 @@ fn a_million_ids_in_a_row_that_are_taken_are_passed_over_in_a_moment() {
     let before = world.database.steps.get();
     let (_, group) = create(&isolate, "/v1/groups", &json!({ "name": "next" }));
     let id = group["id"].as_i64().expect("an id");
-    // The steps between looks grow, so that it lands a little behind the first free id.
+    // The steps grow, so the chosen id is a little above the first free one.
     assert!((1_000_002..1_003_000).contains(&id), "{id}");
     let steps = world.database.steps.get() - before;
     assert!(steps < 200_000, "{steps} steps of SQLite's machine");
@@ -156,7 +156,7 @@ fn an_id_that_is_taken_is_refused_with_whose_it_is() {
     assert_eq!(isolate.administer("DELETE", "/v1/users/4711", &Value::Null).status, 204);
     let (status, detail) = why(4711, "bob");
     assert!(status == 409 && detail.contains("belonged to alice, who was deleted"), "{detail}");
-    // Made under another id, alice leaves the old one to nobody.
+    // Alice was created again with another id, so nobody may get the old one.
     assert_eq!(why(4712, "alice"), (201, String::new()));
     let (status, detail) = why(4711, "bob");
     assert!(
@@ -166,7 +166,7 @@ fn an_id_that_is_taken_is_refused_with_whose_it_is() {
             ),
         "{detail}"
     );
-    // Under their own id they are who they were.
+    // A user who is created again with their own id is the same user.
     assert_eq!(isolate.administer("DELETE", "/v1/users/4712", &Value::Null).status, 204);
     assert_eq!(why(4712, "alice"), (201, String::new()));
 }
@@ -195,7 +195,7 @@ fn what_shows_a_user_tells_how_many_grants_name_the_id_already() {
         3
     );
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "bob" })).1["grantsNamingId"], 0);
-    // Of many, a hundred are counted.
+    // At most a hundred grants are counted.
     world.database.execute(
         "INSERT INTO grants (service_id, object_type, object_id, permissions, created_at)
          WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
@@ -204,12 +204,14 @@ fn what_shows_a_user_tells_how_many_grants_name_the_id_already() {
     assert_eq!(answer("GET", "/v1/users/4711", &Value::Null)["grantsNamingId"], 100);
 }
 
-/// The id of a claim is the user's from first sight on, so that grants that name it reach them.
+/// The user has the claim's id from the first sign-in, so grants to that id reach them.
 #[test]
 fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     let world = World::new();
     let isolate = world.isolate();
-    isolate.register(&json!({ "fieldmap": { "username": "loginname", "name": "name", "email": "email", "id": "uid" } }));
+    isolate.register(&json!({
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email", "id": "uid" },
+    }));
     grant(&isolate, "USER", 4711);
     let token = |username: &str, id: i64| {
         let mut claims = isolate.claims(username);

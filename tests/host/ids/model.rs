@@ -1,7 +1,7 @@
-//! The oracle of the histories: who was given which right, in plain sets.
+//! The oracle of the histories: plain sets of who was granted which right.
 //!
-//! A being is a person, a group, a department or a service. An id is only the word by which
-//! somebody names one. Whoever gets the id of a deleted being is another one.
+//! A being is a person, a group, a department or a service. An id only names a being: after a
+//! deletion, the next one with the id is another being.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,31 +19,29 @@ type Being = usize;
 pub struct Model {
     pub is_strict: bool,
     beings: usize,
-    /// Whom an id means now, also before they are registered.
+    /// The being that an id means now, also before it is registered.
     meant: BTreeMap<(Kind, i64), Being>,
     pub registered: BTreeSet<(Kind, i64)>,
-    /// Ids that were somebody's.
+    /// Ids that have been used.
     given: BTreeSet<(Kind, i64)>,
-    /// The ids of the users that there are, by name.
+    /// The ids of existing users, by name.
     pub users: BTreeMap<&'static str, i64>,
     pub tombstones: BTreeMap<&'static str, i64>,
-    /// Users who were made under a deleted one's name: earlier tokens are about somebody else.
+    /// Users who were created with a deleted user's name. Earlier tokens mean the deleted user.
     pub made_anew: BTreeSet<&'static str>,
-    /// Names of deleted users that were freed: earlier tokens make nobody.
+    /// Names of deleted users that were freed. Earlier tokens create nobody.
     pub freed: BTreeSet<&'static str>,
-    /// Ids of deleted users that nobody freed.
+    /// Ids of deleted users that were not freed.
     past: BTreeSet<i64>,
-    /// Services and whom something is granted to, with the grant's id.
+    /// The service and the subject of each grant, with the grant's id.
     pub grants: BTreeMap<(Being, Being), i64>,
-    /// Users and what they are in.
+    /// The group or department of each member.
     members: BTreeSet<(Being, Being)>,
-    /// Departments and those above them.
+    /// Departments and their parents.
     above: BTreeMap<Being, Being>,
-    /// The group that the token app maps a claim to.
     mapped: Option<Being>,
 }
 
-/// The id of the mapped group.
 pub const MAPPED: i64 = 1;
 
 impl Model {
@@ -62,14 +60,14 @@ impl Model {
         self.registered.contains(&(kind, id))
     }
 
-    /// Registers what callers have named so far, or will.
+    /// Registers an id that callers choose.
     pub fn register(&mut self, kind: Kind, id: i64) {
         self.being(kind, id);
         self.registered.insert((kind, id));
         self.given.insert((kind, id));
     }
 
-    /// Registers something new whose id Postern chose: nobody has given it anything.
+    /// Registers an id that Postern has chosen. Nobody may have used it before.
     pub fn register_chosen(&mut self, kind: Kind, id: i64) {
         assert!(!self.given.contains(&(kind, id)), "{kind:?} {id} was somebody else's");
         self.meant.remove(&(kind, id));
@@ -101,7 +99,7 @@ impl Model {
         id.is_some_and(|id| self.past.remove(&id))
     }
 
-    /// Whether nobody may get the id who has another name.
+    /// Answers whether the id is closed to users with another name.
     pub fn is_past(&self, id: i64, name: &str) -> bool {
         self.past.contains(&id) && self.tombstones.get(name) != Some(&id)
     }
@@ -114,7 +112,7 @@ impl Model {
         if is_chosen { self.register_chosen(Kind::User, id) } else { self.register(Kind::User, id) }
     }
 
-    /// Grants something; false where it is granted already.
+    /// Adds a grant; false if it exists already.
     pub fn grant(&mut self, service: i64, kind: Kind, id: i64, grant: i64) -> bool {
         if !self.is_strict {
             self.register(Kind::Service, service);
@@ -153,8 +151,8 @@ impl Model {
         self.above.values().any(|above| Some(above) == being)
     }
 
-    /// Whether a right on the service was given to the user; `with_group`: to the mapped group,
-    /// too.
+    /// Decides whether the user has a right on the service. `with_group` adds the rights of the
+    /// mapped group.
     pub fn allows(&self, user: i64, service: i64, with_group: bool) -> bool {
         let being = |kind, id| self.meant.get(&(kind, id)).copied();
         let (Some(user), Some(service)) = (being(Kind::User, user), being(Kind::Service, service))

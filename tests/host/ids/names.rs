@@ -1,4 +1,4 @@
-//! Users who are named by user name in checks, grants and memberships.
+//! Checks, grants and memberships that name a user by user name.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn a_warm_check_by_name_does_no_io() {
     assert_eq!(world.database.batches.get(), before);
 }
 
-/// Whoever may not ask about others learns no user names.
+/// A caller who may not ask about others does not learn which names exist.
 #[test]
 fn whether_a_name_is_somebodys_is_told_to_those_only_who_may_ask() {
     let world = World::new();
@@ -66,8 +66,8 @@ fn whether_a_name_is_somebodys_is_told_to_those_only_who_may_ask() {
     assert_eq!((own.status, &json_of(&own)["allowed"]), (200, &json!(false)));
 }
 
-/// What is written goes by what D1 has now: another isolate may have deleted and made the user
-/// since.
+/// A write uses the user whom D1 has now, because another isolate may have deleted and created the
+/// user since.
 #[test]
 fn a_grant_by_name_reaches_who_has_the_name_now() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! A deleted user stays deleted, until an administrator says otherwise.
+//! A deleted user stays deleted until an administrator frees the name or the id.
 
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
@@ -15,7 +15,7 @@ fn later(isolate: &Isolate<'_>, world: &World, username: &str) -> String {
     jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
 }
 
-/// By whatever path somebody gets a freed name, what was issued to the one before stays over.
+/// However a later user gets a freed name, tokens of the deleted user are refused.
 #[test]
 fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
     for path in ["token", "user", "import", "scim", "token without iat"] {
@@ -38,7 +38,10 @@ fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
                 assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201)
             }
             "import" => {
-                let line = json!({ "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader", "enabled": true });
+                let line = json!({
+                    "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader",
+                    "enabled": true,
+                });
                 assert_eq!(isolate.administer("POST", "/v1/import", &line).status, 200);
             }
             "scim" => assert_eq!(
@@ -82,7 +85,7 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(explained["verdict"], "refused", "{explained}");
     assert!(explained.to_string().contains("/v1/tombstones/"), "{explained}");
 
-    // Freed, a token creates somebody else; their id is new.
+    // After the name is freed, a token creates another user with a new id.
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 409);
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 404);
@@ -90,7 +93,7 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
     assert!(
         explained["verdict"] == "refused"
-            && explained.to_string().contains("what was issued to the user then is over"),
+            && explained.to_string().contains("tokens issued to the user at that time are revoked"),
         "{explained}"
     );
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0);
@@ -98,14 +101,15 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert_eq!(world.database.number("SELECT id FROM users WHERE username = 'alice'"), 3);
 
-    // Made anew, the old id stays nobody's, freed it may be named.
+    // If the user is created again, the old id stays closed. If the name is freed, the id may be
+    // used.
     assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).1["id"], 4);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 3, "username": "bob" })).0, 409);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 201);
 }
 
-/// The name has another tombstone by then, or none, so that no name frees the id.
+/// The name has another tombstone or none, so freeing a name does not free the id.
 #[test]
 fn an_id_that_no_tombstone_names_is_freed_as_the_error_says() {
     let world = World::new();
@@ -133,9 +137,9 @@ fn an_id_that_no_tombstone_names_is_freed_as_the_error_says() {
     assert_eq!(bob(Some(6)).0, 201);
 }
 
-/// Tokens that the issuer made for the deleted user may still run. They are not about the new one.
+/// The issuer's tokens for the deleted user may still be valid, but they do not mean the new user.
 #[test]
-fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
+fn earlier_tokens_do_not_name_a_new_user_of_a_deleted_name() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
@@ -166,7 +170,8 @@ fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
         "it is about the new one"
     );
 
-    // Deleted and made anew within one second, a token of that second may be about either.
+    // The user was deleted and created again within one second, so a token of that second may mean
+    // either.
     assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
     assert_eq!(isolate.verify(&of_this_second), (401, "revoked".to_owned()));
@@ -174,9 +179,9 @@ fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
     assert_eq!(isolate.verify(&token()), (200, "alice".to_owned()));
 }
 
-/// An isolate that knows the deleted user still has their name beside the id.
+/// The isolate that remembers the deleted user still has their name for the id.
 #[test]
-fn whoever_gets_a_freed_id_is_nobody_whom_the_deleted_name_names() {
+fn the_deleted_name_does_not_name_the_new_user_of_a_freed_id() {
     let world = World::new();
     let (isolate, other) = (world.isolate(), world.isolate());
     isolate.register(&json!({}));
@@ -235,8 +240,8 @@ fn a_tombstone_tells_who_deleted_the_user_and_when() {
     assert_eq!(listed(), json!([]), "a name is a user's or a deleted user's");
 }
 
-/// While a new release is being rolled out, the Worker of the last one deletes and creates users,
-/// too.
+/// While a new release is rolled out, the Worker of the last release also deletes and creates
+/// users.
 #[test]
 fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
     let world = World::new();
@@ -244,7 +249,10 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
     isolate.register(&json!({}));
     let token = isolate.token("alice");
     assert_eq!(isolate.verify(&token).0, 200);
-    world.database.execute("DELETE FROM users WHERE username = 'alice'; INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)");
+    world.database.execute(
+        "DELETE FROM users WHERE username = 'alice'; \
+        INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)",
+    );
     world.pass(11);
     assert_eq!(isolate.verify(&token), (403, "user_deleted".to_owned()));
     let listed =
@@ -253,7 +261,10 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
         (&listed()[0]["username"], &listed()[0]["deletedBy"]),
         (&json!("alice"), &json!(""))
     );
-    world.database.execute("INSERT INTO users (username, type, created_at, modified_at) VALUES ('alice', 'SYS_Reader', 0, 0)");
+    world.database.execute(
+        "INSERT INTO users (username, type, created_at, modified_at) \
+        VALUES ('alice', 'SYS_Reader', 0, 0)",
+    );
     assert_eq!(listed(), json!([]));
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
 }

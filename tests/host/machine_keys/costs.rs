@@ -1,4 +1,4 @@
-//! What showing a key costs, and what an isolate remembers of it.
+//! What a request with a key costs, and what an isolate remembers of it.
 
 use postern::domain::identity::machine_key;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ fn while_d1_does_not_answer_a_key_counts_where_it_is_remembered() {
         503,
         "whether there is such a key, only D1 could tell"
     );
-    // A new day is not noted while D1 is left alone, and is noted afterwards.
+    // The first use on a new day is not written while D1 is down, but afterwards.
     world.pass(86_400 - 30);
     world.database.answers.set(true);
     assert_eq!(verify(&warm, &good).0, 200);

@@ -1,4 +1,4 @@
-//! What a key ends with, and how many there may be.
+//! What ends a key, and how many keys there may be.
 
 use postern::actions::housekeeping;
 use serde_json::{Value, json};
@@ -41,7 +41,9 @@ fn no_credential_makes_a_key_that_outlives_it() {
     let of_session = make(&isolate, &in_session, &wish("by session", "administration"));
     let session_end = world.database.number("SELECT expires_at FROM sessions");
     assert_eq!(of_session["expiresAt"], json!(session_end));
-    let far = json!({ "name": "far by session", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000 });
+    let far = json!({
+        "name": "far by session", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000,
+    });
     assert_eq!(
         make(&isolate, &in_session, &far)["expiresAt"],
         json!(session_end),
@@ -52,7 +54,8 @@ fn no_credential_makes_a_key_that_outlives_it() {
     let token = isolate.token("bob");
     let of_token = make(&isolate, &format!("Bearer {token}"), &wish("by token", "decisions"));
     assert_eq!(ends(&of_token), Some(600));
-    // An administrator may make one without an end by any credential of theirs, but a key may not.
+    // An administrator may make a key without an expiry with any of their credentials, but a key
+    // may not.
     let administrator = session(&isolate, "admin", crate::support::ADMIN_PASSWORD);
     assert_eq!(ends(&make(&isolate, &administrator, &wish("admin", "decisions"))), None);
     let limited =
@@ -63,7 +66,7 @@ fn no_credential_makes_a_key_that_outlives_it() {
         ends(&make(&isolate, &bearer(&of_session), &wish("child", "decisions"))),
         Some((session_end - now) / 1000)
     );
-    // At its end it is over, also where it is remembered.
+    // The key expires at its time, also in an isolate that remembers it.
     let near = make(
         &isolate,
         &password,
@@ -98,7 +101,7 @@ fn a_key_ends_with_the_session_that_made_it_and_takes_its_own_keys_along() {
         let response = send(&isolate, method, path, by, &body);
         assert!(response.status < 300, "{path}: {}", response.body);
         assert_eq!((status(&isolate, &parent), status(&isolate, &child)), (401, 401), "{path}");
-        // Whoever ends all that was issued to a user ends what their password made, too.
+        // A request that ends all tokens of a user also ends the keys that their password made.
         let of_password = if path.ends_with("/tokens") { 401 } else { 200 };
         assert_eq!(status(&isolate, &bearer(&lasting)), of_password, "{path}");
         world.pass(11);
@@ -151,12 +154,12 @@ fn a_key_ends_with_its_user_and_not_with_the_administrator_who_made_it() {
             assert_eq!(isolate.get("/v1/users", &nobodys).status, 200, "{path}: it is no user's");
         }
     }
-    // Whoever is enabled again makes new keys: as with tokens, the old ones do not come back.
+    // A user who is enabled again makes new keys. The old ones do not come back, as with tokens.
     isolate.administer("PATCH", "/v1/users/3", &json!({ "enabled": true }));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys WHERE user_id = 3"), 0);
 }
 
-/// A key that is over is in no list, keeps no name, and gets no secret that would be over at once.
+/// An ended key is in no list, its name is free, and it gets no new secret.
 #[test]
 fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     let world = World::new();
@@ -183,14 +186,15 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     assert_eq!(event["before"], json!({ "keys": ["own", "given"] }));
     let secret = format!("/v1/keys/{}/secret", own["id"]);
     assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 404);
-    // Their names are free, and whoever made them makes others.
+    // The names of the deleted keys are free.
     make(&isolate, &admin(), &for_alice("given"));
     make(&isolate, &alice, &wish("own", "decisions"));
 
     world.pass(5);
     let later = make(&isolate, &admin(), &for_alice("later"));
     let user = json!({
-        "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": world.now.get().0,
+        "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        "validFrom": world.now.get().0,
     });
     let import = |line: &Value| {
         isolate
@@ -202,8 +206,9 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     assert_eq!(import(&user), 200);
     assert_eq!(names(), ["nobodys", "later"]);
     assert_eq!(status(&isolate, &bearer(&later)), 200);
-    // The trigger refuses what nobody has looked for.
-    let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) VALUES ('over', 1, 2, 1, 5)";
+    // The trigger also refuses a key that the Worker did not check.
+    let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) \
+        VALUES ('over', 1, 2, 1, 5)";
     let refused =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.database.execute(over)));
     assert!(refused.is_err());
@@ -224,11 +229,14 @@ fn the_migration_deletes_the_keys_that_were_over_already() {
     files.iter().take_while(|file| is_earlier(file)).for_each(apply);
     connection
         .execute_batch(
-            "INSERT INTO users (id, username, type, roles, enabled, valid_from, created_at, modified_at)
+            "INSERT INTO users (id, username, type, roles, enabled, valid_from, created_at,
+               modified_at)
                VALUES (1, 'alice', 'SYS_Reader', '[]', 1, 2000, 0, 0);
              INSERT INTO machine_keys (id, name, may, user_id, created_by, created_at)
-               VALUES (1, 'over', 1, 1, 1, 1999), (2, 'counts', 1, 1, 1, 2000), (3, 'nobodys', 1, NULL, 1, 0);
-             INSERT INTO machine_key_secrets (hash, key_id, prefix, created_at) VALUES ('x', 1, 'p', 0);",
+               VALUES (1, 'over', 1, 1, 1, 1999), (2, 'counts', 1, 1, 1, 2000),
+                 (3, 'nobodys', 1, NULL, 1, 0);
+             INSERT INTO machine_key_secrets (hash, key_id, prefix, created_at)
+               VALUES ('x', 1, 'p', 0);",
         )
         .expect("SQL");
     files.iter().skip_while(|file| is_earlier(file)).for_each(apply);
@@ -275,7 +283,7 @@ fn a_key_makes_keys_that_end_with_it_and_for_nobody_else() {
         send(&isolate, "POST", "/v1/keys", &bearer(&child), &wish("grandchild", "decisions"));
     assert_eq!(reason(&grandchild), (403, "key_refused".to_owned()));
     assert_eq!(status(&other, &bearer(&child)), 200);
-    // It may extend the keys that it made, and no others.
+    // A key may extend the keys that it made, and no others.
     let extend = |id: &Value| {
         reason(&send(
             &isolate,
@@ -297,8 +305,8 @@ fn a_key_makes_keys_that_end_with_it_and_for_nobody_else() {
     assert_eq!(status(&isolate, &bearer(&child)), 401);
     world.pass(11);
     assert_eq!(status(&other, &bearer(&child)), 401);
-    // A key that speaks for an administrator speaks for them alone, and so do the keys that it
-    // makes.
+    // A key that speaks for an administrator can make only keys that speak for the same
+    // administrator.
     let own = bearer(&make(
         &isolate,
         &admin(),
@@ -345,7 +353,7 @@ fn users_see_and_extend_their_own_keys_and_no_others() {
         );
     }
     assert_eq!(send(&isolate, "POST", "/v1/keys/1/secret", &password, &Value::Null).status, 404);
-    // A session that is stolen must leave no secret behind that outlives it.
+    // A stolen session must not make a secret that outlives it.
     let extend = |id: &Value, by: &str| {
         reason(&send(&isolate, "POST", &format!("/v1/keys/{id}/secret"), by, &Value::Null))
     };
@@ -399,16 +407,18 @@ fn there_are_bounds_and_no_two_of_one_name() {
 fn ten_thousand_keys_speak_for_nobody_and_not_one_more() {
     let world = World::new();
     let isolate = world.isolate();
-    // The first administrator is user 1, who makes the keys.
+    // The first administrator is user 1 and makes the keys.
     isolate.administer("GET", "/v1/users", &Value::Null);
-    // Counting for each of them would take seconds, so the bound is away meanwhile.
+    // The trigger counts the keys at each insert, which would take seconds, so it is dropped
+    // meanwhile.
     let bound = world
         .database
         .text("SELECT sql FROM sqlite_master WHERE name = 'machine_keys_are_bounded'");
     world.database.execute(&format!(
         "DROP TRIGGER machine_keys_are_bounded;
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)
-         INSERT INTO machine_keys (name, may, created_by, created_at) SELECT 'key ' || n, 1, 1, 1 FROM numbers;
+         INSERT INTO machine_keys (name, may, created_by, created_at)
+           SELECT 'key ' || n, 1, 1, 1 FROM numbers;
          {bound};"
     ));
     make(&isolate, &admin(), &wish("the last one", "decisions"));
@@ -419,7 +429,7 @@ fn ten_thousand_keys_speak_for_nobody_and_not_one_more() {
         "{}",
         response.body
     );
-    // Those of users are counted apart.
+    // Keys that speak for users have a bound of their own.
     make(&isolate, &admin(), &json!({ "name": "own", "may": ["decisions"], "userId": 1 }));
     assert_eq!(isolate.administer("DELETE", "/v1/keys/1", &Value::Null).status, 204);
     make(&isolate, &admin(), &wish("one more", "decisions"));

@@ -1,5 +1,5 @@
-//! Keys and those who make them: a key ends with the token app whose token made it, and nobody
-//! makes one where what they show was ended elsewhere a moment ago.
+//! Keys and their makers. A key ends with the token app whose token made it. A credential that
+//! another isolate has just ended makes no key.
 
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
@@ -31,11 +31,11 @@ fn a_key_ends_with_the_app_whose_token_made_it_and_takes_its_own_keys_along() {
         for isolate in [&isolate, &other] {
             assert_eq!((status(isolate, &parent), status(isolate, &child)), (200, 200));
         }
-        // Both end with the token, by the digest that names it in revocations.
+        // Both keys end with the token, by the digest that revocations have of it.
         let hash = revocation::digest_of(&token).to_hex();
         let of_token = format!("SELECT COUNT(*) FROM machine_keys WHERE token_hash = '{hash}'");
         assert_eq!((world.database.number(&of_token), keys()), (2, 2));
-        // A secret that is encrypted anew is the same secret.
+        // A secret that is encrypted again is the same secret.
         world.database.execute("UPDATE token_apps SET secret_key_id = 'other' || secret_key_id");
         assert_eq!(keys(), 2);
         let response = isolate.administer(method, path, &body);
@@ -73,7 +73,7 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         let world = World::new();
         let (isolate, stale) = (world.isolate(), world.isolate());
         isolate.register(&json!({ "initroles": ["SYS_Reader"] }));
-        // Either of them is user 2.
+        // Both credentials are user 2's.
         let bob = || format!("Bearer {}", isolate.token("bob"));
         let password =
             if shown == "token" { String::new() } else { alice(&isolate, "Administrator") };
@@ -110,7 +110,7 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
     }
 }
 
-/// An administrator's key does not end with the token that made it.
+/// A revocation of the token that made an administrator's key does not end the key.
 #[test]
 fn no_administrator_makes_a_key_by_a_token_that_was_revoked_elsewhere_a_moment_ago() {
     for by_jti in [false, true] {
@@ -142,7 +142,7 @@ fn a_user_who_goes_while_a_key_for_them_is_made_gets_none() {
         let isolate = world.isolate();
         alice(&isolate, "SYS_Reader");
         assert_eq!(isolate.administer("GET", "/v1/keys", &Value::Null).status, 200);
-        // The user is looked up, and then the key is written.
+        // The first batch looks the user up, and the second one writes the key.
         world.database.overtake(2, end);
         let wish = json!({ "name": "late", "may": ["decisions"], "userId": 2 });
         let response = isolate.administer("POST", "/v1/keys", &wish);
@@ -151,7 +151,7 @@ fn a_user_who_goes_while_a_key_for_them_is_made_gets_none() {
     }
 }
 
-/// The schema removes the keys of such users. Whoever finds one all the same refuses it.
+/// The schema deletes the keys of such users. If one exists all the same, it is refused.
 #[test]
 fn a_key_whose_user_is_gone_or_disabled_is_refused_though_it_is_stored() {
     for (end, answer) in [
@@ -163,7 +163,8 @@ fn a_key_whose_user_is_gone_or_disabled_is_refused_though_it_is_stored() {
         let key =
             bearer(&make(&isolate, &alice(&isolate, "SYS_Reader"), &wish("own", "decisions")));
         world.database.execute(&format!(
-            "DROP TRIGGER machine_keys_end_with_their_user; DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
+            "DROP TRIGGER machine_keys_end_with_their_user; \
+             DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
         ));
         let (code, why) = reason(&world.isolate().get("/v1/verify", &key));
         assert_eq!((code, why.as_str()), answer, "{end}");
@@ -182,7 +183,7 @@ fn a_key_that_ended_with_its_user_does_not_come_back_with_them() {
         isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": enabled }));
     }
     world.pass(11);
-    // The isolate hears of both changes, and remembers her again, enabled.
+    // The isolate reads both changes from the feed, and remembers the user again as enabled.
     assert_eq!(status(&other, &password), 200);
     assert_eq!(status(&other, &key), 401);
     make(&isolate, &password, &wish("new", "decisions"));
@@ -235,7 +236,7 @@ fn nobody_adds_a_secret_by_a_password_that_was_changed_elsewhere_a_moment_ago() 
     assert_eq!(add(&password), 401);
 }
 
-/// Other tokens of the same user count on, and so do the keys that they made.
+/// Other tokens of the same user stay valid, and so do the keys that they made.
 #[test]
 fn a_key_is_over_in_every_isolate_when_the_token_that_made_it_is_revoked_by_itself_or_by_its_jti() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Keys for machines: what opens to which, what they end with, and what showing one costs.
+//! Keys for machines: which routes each key opens, what ends a key, and what its use costs.
 
 mod costs;
 mod ends;
@@ -18,7 +18,6 @@ use crate::support::{Isolate, Request, World, admin, basic, json_of};
 
 const PASSWORD: &str = "correct horse alice";
 
-/// Sends JSON with a credential.
 fn send(
     isolate: &Isolate<'_>,
     method: &str,
@@ -30,14 +29,14 @@ fn send(
     isolate.send(&if body.is_null() { request } else { request.body(&body.to_string()) })
 }
 
-/// Makes a key by a credential. Answers what was answered.
+/// Makes a key with a credential. Returns the answer's body.
 fn make(isolate: &Isolate<'_>, authorization: &str, body: &Value) -> Value {
     let response = send(isolate, "POST", "/v1/keys", authorization, body);
     assert_eq!(response.status, 201, "{}", response.body);
     json_of(&response)
 }
 
-/// A key that the first administrator makes, and that speaks for nobody, as bearer token.
+/// The first administrator makes a key without a user. Returns it as a bearer token.
 fn key(isolate: &Isolate<'_>, may: &str) -> String {
     bearer(&make(isolate, &admin(), &json!({ "name": may, "may": [may] })))
 }
@@ -46,7 +45,7 @@ fn bearer(made: &Value) -> String {
     format!("Bearer {}", made["key"].as_str().expect("a key"))
 }
 
-/// Alice is user 2, and a reader unless her type is another.
+/// Creates alice as user 2 with this type. Returns her credential.
 fn alice(isolate: &Isolate<'_>, user_type: &str) -> String {
     let body = json!({ "username": "alice", "password": PASSWORD, "type": user_type });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
@@ -57,8 +56,8 @@ fn reason(response: &Response) -> (u16, String) {
     (response.status, response.header("x-postern-reason").unwrap_or_default().to_owned())
 }
 
-/// What a key with one right opens beside what every key opens. A route that is to be opened is
-/// added here too, so that none is by accident.
+/// The operations that a key with this right opens beside those that each key opens. A newly opened
+/// route must be added here, so that none is opened by accident.
 fn opened(may: May) -> BTreeSet<&'static str> {
     let asks = [
         "introspect",
@@ -104,7 +103,7 @@ fn each_route_opens_to_the_keys_that_the_table_names_and_to_no_other() {
     alice(&isolate, "SYS_Reader");
     let mut checked = 0;
     for may in May::ALL {
-        // Made anew for each route, since a route may remove it.
+        // The key is made again for each route, because a route may delete it.
         for (_, route) in routes().filter(|(_, route)| route.access != Access::Public) {
             let is_about_itself = route.operation.starts_with("verify");
             let is_open = is_about_itself || opened(may).contains(route.operation);
@@ -124,7 +123,7 @@ fn each_route_opens_to_the_keys_that_the_table_names_and_to_no_other() {
                     .body("{}");
                 let response = isolate.send(&request);
                 let is_refused = reason(&response) == (403, "key_refused".to_owned());
-                // It is open, but a key that speaks for nobody has no permissions of its own.
+                // The route is open, but a key without a user has no permissions of its own.
                 let needs_user = route.operation == "get_own_permissions";
                 assert_eq!(
                     is_refused,
@@ -148,7 +147,7 @@ fn each_route_opens_to_the_keys_that_the_table_names_and_to_no_other() {
     assert!(checked > 250, "{checked}");
 }
 
-/// What a user may not, their key may not, whatever it says that it may.
+/// A key that speaks for a user may not do what the user may not, whatever rights it names.
 #[test]
 fn a_key_that_speaks_for_a_user_may_no_more_than_they() {
     let world = World::new();
@@ -171,7 +170,7 @@ fn a_key_that_speaks_for_a_user_may_no_more_than_they() {
             isolate.administer("DELETE", &format!("/v1/keys/{}", made["id"]), &Value::Null);
         }
     }
-    // She may ask about herself, and her key asks about her where it names nobody.
+    // She may ask about herself. A question by her key that names nobody is about her.
     let made = make(&isolate, &alice, &json!({ "name": "asks", "may": ["decisions"] }));
     let ask = |query: &str| {
         isolate.get(&format!("/v1/check?service=1&permission=VIEW{query}"), &bearer(&made))
@@ -207,7 +206,12 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
         (400, json!("user")),
         "a key is no user to ask about"
     );
-    let batch = json!({ "checks": [{ "service": 1, "permission": "TEST", "user": 2 }, { "service": 1, "permission": "GRANT", "user": 2 }] });
+    let batch = json!({
+        "checks": [
+            { "service": 1, "permission": "TEST", "user": 2 },
+            { "service": 1, "permission": "GRANT", "user": 2 },
+        ],
+    });
     let answers = json_of(&send(&isolate, "POST", "/v1/check/batch", &asks, &batch));
     assert_eq!(
         (&answers["results"][0]["allowed"], &answers["results"][1]["allowed"]),
@@ -221,7 +225,7 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
 }
 
 #[test]
-fn a_key_is_no_user_for_the_gateway_and_for_proxies() {
+fn the_gateway_and_proxies_refuse_a_key() {
     let world = World::new();
     let isolate = world
         .isolate_with(&[("ORIGIN_URL", Some("https://app.example")), ("ORIGIN_NODES", Some("1"))]);
@@ -274,7 +278,7 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
         0,
         "none of it was a sign-in"
     );
-    // A password is taken as it is, also one that begins like a key.
+    // A password that begins like a key is still a password.
     let (long, odd) = (format!("{text}0"), format!("{}!", &text[..text.len() - 1]));
     for password in ["pst_correct+horse%20alice", "pst_", &long, &odd] {
         assert_eq!(verify("alice", password), (401, "wrong_password".to_owned()));
@@ -282,7 +286,7 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
     let body = json!({ "password": "pst_correct+horse%20alice", "currentPassword": PASSWORD });
     assert_eq!(send(&isolate, "PUT", "/v1/users/2/password", &alice, &body).status, 204);
     assert_eq!(verify("alice", "pst_correct+horse%20alice"), (200, String::new()));
-    // Nowhere else is a key taken.
+    // A key is not accepted anywhere else.
     for (name, value) in [("x-auth-token", text.clone()), ("cookie", format!("JSESSIONID={text}"))]
     {
         assert_eq!(
@@ -297,8 +301,8 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
     );
 }
 
-/// Keys without a user make what users make; who made the key answers for it, and nobody gets a
-/// grant.
+/// A key without a user may create what users create. The audit trail names the key, and nobody
+/// gets a creator's grant.
 #[test]
 fn what_a_key_makes_is_the_keys() {
     let world = World::new();
@@ -308,7 +312,10 @@ fn what_a_key_makes_is_the_keys() {
         send(&isolate, "POST", "/v1/services", &administers, &json!({ "id": 7, "name": "Orders" }));
     assert_eq!((service.status, &json_of(&service)["creatorId"]), (201, &Value::Null));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 0);
-    let app = json!({ "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes", "claims": { "username": "sub" } });
+    let app = json!({
+        "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes",
+        "claims": { "username": "sub" },
+    });
     let app = send(&isolate, "POST", "/v1/token-apps", &administers, &app);
     assert_eq!((app.status, &json_of(&app)["creatorId"]), (201, &json!(1)), "{}", app.body);
     let user = send(&isolate, "POST", "/v1/users", &administers, &json!({ "username": "bob" }));

@@ -1,5 +1,5 @@
-//! No key without `administration` makes an administrator, raises anybody, or makes what could:
-//! token apps (which give roles to whom they create), applications and further keys.
+//! A key without `administration` makes no administrator, raises nobody's rights, and creates
+//! nothing that could: token apps (which give roles to new users), applications and further keys.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use super::{PASSWORD, alice, key};
 use crate::routes::{filled, routes};
 use crate::support::{Isolate, Request, World, block_on};
 
-/// Where it stands who may what of Postern itself.
+/// Tables that decide who may administer Postern.
 const TABLES: [&str; 5] = ["users", "token_apps", "applications", "machine_keys", "sessions"];
 
 fn rights(world: &World) -> Vec<String> {
@@ -32,7 +32,7 @@ fn rights(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// Provisioning makes users who may nothing yet, whatever type the request says.
+/// Provisioning creates users without rights, whatever type the request names.
 fn is_new_reader(line: &str) -> bool {
     line.starts_with("users: ")
         && line.contains("create_scim_user")
@@ -40,7 +40,7 @@ fn is_new_reader(line: &str) -> bool {
         && !line.contains("Administrator")
 }
 
-/// A record of the kind, about Alice where it is about a user.
+/// A record of this kind; if it is about a user, it is about Alice.
 fn record(kind: &str) -> Value {
     let mut record = match kind {
         "service" => json!({ "id": 1, "name": "Orders", "creatorId": 2 }),
@@ -48,7 +48,10 @@ fn record(kind: &str) -> Value {
         "department" | "group" => json!({ "id": 1, "name": "Administrators" }),
         "member" => json!({ "authObjectType": "GROUP", "authObjectId": 1, "userId": 2 }),
         "grant" => {
-            json!({ "serviceId": 1, "authObjectType": "USER", "authObjectId": 2, "permissions": ["GRANT"], "creator": true })
+            json!({
+                "serviceId": 1, "authObjectType": "USER", "authObjectId": 2,
+                "permissions": ["GRANT"], "creator": true,
+            })
         }
         "resourceName" => json!({ "type": "record", "id": "record-1", "serviceId": 1 }),
         "actionName" => json!({ "type": "record", "name": "read", "permission": "VIEW" }),
@@ -78,7 +81,7 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
         {
             let mut raising = record(kind);
             raising[name] = json!(value);
-            // The type of a name says nothing of a user.
+            // The column `type` of a resource's name has nothing to do with a user's type.
             let is_own = record(kind).get(name).is_some();
             assert_eq!(
                 import("ndjson", &raising.to_string()),
@@ -92,31 +95,48 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
             );
         }
     }
-    // Whatever says who somebody is: an administrator may import each of these lines.
+    // Records that decide who somebody is. An administrator may import each of these lines.
     let identities = [
-        json!({ "record": "user", "id": 2, "username": "alice", "type": "Administrator", "enabled": true }),
-        json!({ "record": "user", "id": 99, "username": "eve", "type": "SYS_Reader", "enabled": true }),
-        json!({ "record": "tokenApp", "name": "X", "enabled": true, "algorithm": "HS256", "expire": 1, "usernameClaim": "sub",
-            "createsUsers": true, "initialRoles": ["Administrator"] }),
+        json!({
+            "record": "user", "id": 2, "username": "alice", "type": "Administrator",
+            "enabled": true,
+        }),
+        json!({
+            "record": "user", "id": 99, "username": "eve", "type": "SYS_Reader", "enabled": true,
+        }),
+        json!({
+            "record": "tokenApp", "name": "X", "enabled": true, "algorithm": "HS256", "expire": 1,
+            "usernameClaim": "sub", "createsUsers": true, "initialRoles": ["Administrator"],
+        }),
         json!({ "record": "provisionedUser", "userId": 1 }),
         json!({ "record": "provisionedGroup", "groupId": 1 }),
         json!({ "record": "organization", "id": "o" }),
-        json!({ "record": "application", "accessKey": "a", "organizationId": "o", "enabled": true }),
-        json!({ "record": "nodeOrder", "id": 1, "spec": "S", "count": 1, "name": "n", "creatorId": 2 }),
-        json!({ "record": "key", "id": 99, "name": "k", "may": ["administration"], "createdBy": 1, "createdAt": 1 }),
+        json!({
+            "record": "application", "accessKey": "a", "organizationId": "o", "enabled": true,
+        }),
+        json!({
+            "record": "nodeOrder", "id": 1, "spec": "S", "count": 1, "name": "n", "creatorId": 2,
+        }),
+        json!({
+            "record": "key", "id": 99, "name": "k", "may": ["administration"], "createdBy": 1,
+            "createdAt": 1,
+        }),
         json!({ "record": "pastKeySecret", "digest": "00".repeat(32) }),
         json!({ "record": "chosenId", "kind": "user", "last": 9 }),
         json!({ "record": "pastId", "kind": "user", "id": 9 }),
         json!({ "record": "tombstone", "username": "bob", "id": 9 }),
         json!({ "record": "freedName", "username": "bob", "deletedAt": 1_700_000_000_000_i64 }),
         json!({ "record": "lastId", "table": "grants", "id": 9 }),
-        json!({ "record": "revocation", "kind": "jti", "digest": "00".repeat(32), "until": 1, "app": "X" }),
+        json!({
+            "record": "revocation", "kind": "jti", "digest": "00".repeat(32), "until": 1,
+            "app": "X",
+        }),
     ];
     for line in &identities {
         assert_eq!(import("ndjson", &line.to_string()), 400, "{line}");
     }
     for kind in KINDS.iter().filter(|kind| kind.part == Part::Identity) {
-        // Without its secret, a record of one is passed over.
+        // The records of secrets are skipped, because they need the record that they belong to.
         assert!(
             kind.is_secret() || identities.iter().any(|line| line["record"] == kind.word),
             "{}",
@@ -125,8 +145,8 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
     }
 }
 
-/// Asks every route, with a body that would raise Alice or make what could raise somebody where the
-/// route reads it. Answers how many requests changed who may what of Postern itself.
+/// Calls each route with a body that would raise Alice's rights, or would create what could raise
+/// somebody's, if the route reads it. Returns how many requests changed who may administer Postern.
 fn changes(may: May) -> usize {
     let world = World::new();
     let isolate = world.isolate();
@@ -165,7 +185,7 @@ fn bodies(operation: &str) -> Vec<Value> {
     vec![user, raised, key, app, application, json!({}), Value::Null]
 }
 
-/// The routes refuse keys first. What an action decides about a key holds without them.
+/// Routes refuse keys before actions run. The actions' own checks must hold without that.
 #[test]
 fn a_key_has_in_actions_what_it_may_and_no_more() {
     let world = World::new();

@@ -9,7 +9,7 @@ use crate::support::{Request, basic, json_of};
 const BEARER: &str = "Bearer realm=\"postern\"";
 const BASIC: &str = ", Basic realm=\"postern\", charset=\"UTF-8\"";
 
-/// Each route that asks who calls, as a proxy or a client would ask it.
+/// A request for each route that needs a credential, with the headers that a proxy sends.
 fn asked() -> Vec<(Request, bool)> {
     let mut requests = Vec::new();
     for (dialect, route) in routes().filter(|(_, route)| route.access != Access::Public) {
@@ -22,7 +22,7 @@ fn asked() -> Vec<(Request, bool)> {
             let request = Request::new(route.method, &url)
                 .header("x-forwarded-uri", "/page")
                 .header("x-forwarded-method", "GET");
-            // Without a token in the body, this one wants no credential.
+            // Without a token in the body, this route asks for no credential.
             let request = if route.access == Access::Holder {
                 request.body(r#"{"token":"x.y.z"}"#)
             } else {
@@ -107,7 +107,8 @@ fn a_doubled_credential_is_an_invalid_request_and_a_missing_grant_no_matter_of_t
         let token = token_with(isolate, &json!({}));
         let doubled = isolate.get(&format!("/v1/verify?token={token}&token={token}"), "");
         let expected = format!(
-            "{BEARER}, error=\"invalid_request\", error_description=\"token must not be there twice\""
+            "{BEARER}, error=\"invalid_request\", error_description=\"token must not be there \
+             twice\""
         );
         assert_eq!(
             (doubled.status, doubled.header("www-authenticate")),

@@ -1,4 +1,4 @@
-//! Tokens of which an issuer's introspection endpoint says what they say.
+//! Opaque tokens of issuers that have an introspection endpoint.
 
 use base64ct::{Base64, Encoding};
 use postern::api::http::message::Response;
@@ -11,20 +11,21 @@ use crate::revocations::token_with;
 use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
 
 const ENDPOINT: &str = "https://idp.test/introspect";
-/// Tokens as issuers make them: with characters that a form changes, and with dots that mean
-/// nothing.
+/// Tokens as issuers make them: with characters that a form escapes, and with dots that have no
+/// meaning.
 const TOKENS: [&str; 3] = ["opaque+token/of=alice", "ya29.a0AfH6SM", "v2.local.xyz~"];
 
-/// Lets the endpoint answer this.
+/// Sets the endpoint's answer.
 fn says(world: &World, answer: &Value) {
     world.issuers.publish(ENDPOINT, &answer.to_string(), None);
 }
 
-/// What it says of an access token of alice that is good for so many seconds.
+/// The endpoint's answer about an access token of alice that is valid for a while.
 fn active(world: &World, change: &Value) -> Value {
     let now = world.now.get().seconds();
     let mut answer = json!({
-        "active": true, "token_type": "Bearer", "username": "alice", "iss": "https://idp.test", "aud": "gate",
+        "active": true, "token_type": "Bearer", "username": "alice", "iss": "https://idp.test",
+        "aud": "gate",
         "iat": now, "exp": now + 600,
     });
     for (name, value) in change.as_object().expect("an object") {
@@ -38,7 +39,8 @@ fn active(world: &World, change: &Value) -> Value {
 
 fn app(change: &Value) -> Value {
     let mut body = json!({
-        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": ENDPOINT, "introspectionClientId": "gate a+b",
+        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": ENDPOINT,
+        "introspectionClientId": "gate a+b",
         "secret": "p%ss w/\u{e4}", "audiences": ["gate"], "claims": { "username": "username" },
     });
     for (name, value) in change.as_object().expect("an object") {
@@ -47,8 +49,7 @@ fn app(change: &Value) -> Value {
     body
 }
 
-/// A world with an isolate that has the app, and whose endpoint says of every token that it is not
-/// active.
+/// Runs a test in an isolate that has the app. The endpoint answers that no token is active.
 fn with_app(change: &Value, test: impl FnOnce(&World, &Isolate<'_>)) {
     let world = World::new();
     let isolate = world.isolate();
@@ -119,7 +120,9 @@ fn a_token_is_good_as_its_issuer_says_and_is_asked_about_once_in_a_while() {
 
 #[test]
 fn whatever_else_is_answered_lets_nobody_in() {
-    let policy = json!({ "issuer": "https://idp.test", "requiredScopes": ["read"], "introspectionCacheS": 0 });
+    let policy = json!({
+        "issuer": "https://idp.test", "requiredScopes": ["read"], "introspectionCacheS": 0,
+    });
     with_app(&policy, |world, isolate| {
         let now = world.now.get().seconds();
         let good = json!({ "scope": "read" });
@@ -147,7 +150,7 @@ fn whatever_else_is_answered_lets_nobody_in() {
             (json!({ "cnf": { "jkt": "x" } }), 401, "bound_token"),
             (json!({ "username": null }), 401, "claim_missing"),
             (json!({ "username": ["alice"] }), 401, "claim_type"),
-            // It may speak for anybody but administrators.
+            // The app may speak for anybody but administrators.
             (json!({ "username": "admin" }), 403, "user_refused"),
             (json!({ "username": "[system]" }), 403, "user_refused"),
         ];
@@ -174,7 +177,8 @@ fn whatever_else_is_answered_lets_nobody_in() {
     });
 }
 
-/// Whether introspecting the token fails; else it must say that the token is not active.
+/// Introspects a token. Returns whether that fails; if not, the answer must be that it is not
+/// active.
 fn introspect_or_unavailable(isolate: &Isolate<'_>) -> bool {
     let response = super::post(isolate, "/v1/introspect", &admin(), "token=opaque");
     assert!(response.status == 503 || response.body == r#"{"active":false}"#, "{}", response.body);
@@ -185,7 +189,7 @@ fn introspect_or_unavailable(isolate: &Isolate<'_>) -> bool {
 fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
     with_app(&json!({}), |world, isolate| {
         let fails = |what: &str| {
-            // What failed a moment ago is not asked again.
+            // A question that failed a moment ago is not asked again.
             world.pass(2);
             let response = isolate.get("/v1/verify", "Bearer opaque");
             assert_eq!(
@@ -230,7 +234,7 @@ fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
         world.issuers.delay.set(Millis(0));
         world.pass(2);
         assert_eq!(isolate.verify("opaque").0, 200);
-        // What is known serves while the endpoint is away, for as long as it would otherwise.
+        // While the endpoint does not answer, a cached answer is used for as long as otherwise.
         world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
         world.pass(9);
         assert_eq!(isolate.verify("opaque").0, 200);
@@ -241,7 +245,7 @@ fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
     });
 }
 
-/// What Postern can judge itself leaves it for nobody else to see.
+/// A token that Postern can judge itself is shown to no endpoint.
 #[test]
 fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
     with_app(&json!({}), |world, isolate| {
@@ -260,7 +264,9 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
         let revoked = token_with(isolate, &json!({ "n": 1 }));
         isolate.verify(&revoked);
         revoke(isolate, &admin(), &revoked);
-        let claims = json!({ "loginname": "bob", "iss": "https://jwt.test", "exp": world.now.get().seconds() + 60 });
+        let claims = json!({
+            "loginname": "bob", "iss": "https://jwt.test", "exp": world.now.get().seconds() + 60,
+        });
         let forged = forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"wrong");
         for (token, reason) in [
             (opaque.as_str(), 200),
@@ -286,8 +292,8 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
             assert_eq!(isolate.send(&request).status, 401, "{request:?}");
         }
         assert_eq!(asked(world), 0);
-        // A JSON Web Token that no key here has signed, and that names no issuer of an app, is
-        // somebody's.
+        // A JSON Web Token that no key here has signed, and that names no app's issuer, may be any
+        // issuer's.
         let claims =
             json!({ "sub": "x", "iss": "https://idp.test", "exp": world.now.get().seconds() + 60 });
         for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"RS256"}"#] {
@@ -309,9 +315,10 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
 #[test]
 fn a_token_that_names_an_issuer_goes_to_that_issuer_only() {
     with_app(&json!({ "issuer": "https://idp.test" }), |world, isolate| {
-        let other = app(
-            &json!({ "name": "Other", "issuer": "https://other.test", "introspectionEndpoint": "https://other.test/i" }),
-        );
+        let other = app(&json!({
+            "name": "Other", "issuer": "https://other.test",
+            "introspectionEndpoint": "https://other.test/i",
+        }));
         world.issuers.publish("https://other.test/i", r#"{"active":false}"#, None);
         assert_eq!(isolate.administer("POST", "/v1/token-apps", &other).status, 201);
         world.issuers.introspected.borrow_mut().clear();
@@ -323,11 +330,11 @@ fn a_token_that_names_an_issuer_goes_to_that_issuer_only() {
         let urls: Vec<_> =
             world.issuers.introspected.borrow().iter().map(|[url, ..]| url.clone()).collect();
         assert_eq!(urls, [ENDPOINT]);
-        // Of a token that says nothing, each may be the issuer.
+        // A token without an issuer may be from each of them.
         says(world, &json!({ "active": false }));
         assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
         assert_eq!(asked(world), 3);
-        // One that does not answer may know it.
+        // An endpoint that does not answer may know the token.
         world.issuers.fail("https://other.test/i", FetchProblem::TimedOut);
         assert_eq!(isolate.get("/v1/verify", "Bearer another").status, 503);
         let named = isolate.get("/v1/verify?app=IdP", "Bearer another");
@@ -347,13 +354,13 @@ fn answers_are_kept_for_a_short_time_and_never_beyond_the_end_of_the_token() {
         says(world, &json!({ "active": false }));
         assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
         assert_eq!(asked(world), 2);
-        // Of a token that is not active, for five seconds.
+        // The answer that a token is not active is cached for five seconds.
         (0..10).for_each(|_| assert_eq!(isolate.verify("opaque").0, 401));
         assert_eq!(asked(world), 2);
         says(world, &active(world, &json!({})));
         world.pass(6);
         assert_eq!((isolate.verify("opaque").0, asked(world)), (200, 3));
-        // A changed app gets no older answer.
+        // After the app has changed, no cached answer is used.
         world.pass(1);
         assert_eq!(
             isolate
@@ -413,7 +420,7 @@ fn postern_ends_a_foreign_token_whatever_its_issuer_says() {
                 200,
                 "no token falls with another that begins as it does"
             );
-            // Whoever has one ends it, too.
+            // The holder of such a token may revoke it, too.
             let body = json!({ "token": neighbour }).to_string();
             assert_eq!(
                 isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status,
@@ -495,7 +502,7 @@ fn an_app_is_registered_with_all_that_it_needs() {
                 response.body
             );
         }
-        // Whoever registers it is told at once what does not work.
+        // An administrator who registers the endpoint learns at once what does not work.
         for (problem, words) in [
             (Ok(r#"{"active":true}"#), "calls a token active that was made up"),
             (Ok("<html>"), "the answer is no introspection"),
@@ -551,8 +558,8 @@ fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
     });
 }
 
-/// An endpoint may read what Postern does not. Then the text of a revoked token could be spelled
-/// anew.
+/// An endpoint may accept spellings that Postern refuses. Then a revoked token could be spelled in
+/// another way.
 #[test]
 fn a_revoked_token_does_not_come_back_in_another_spelling() {
     with_app(&json!({ "createsUsers": true }), |world, isolate| {
@@ -587,25 +594,35 @@ fn a_revocation_by_jti_holds_for_every_spelling_of_an_opaque_token() {
     });
 }
 
-/// Whoever may change an app must not get a secret out of it that nobody can read.
+/// An administrator who may change an app must not be able to get its secret, which nobody can
+/// read.
 #[test]
 fn a_kept_secret_goes_to_no_other_endpoint() {
     with_app(&json!({}), |world, isolate| {
         isolate.administer(
             "POST",
             "/v1/token-apps",
-            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+            &json!({
+                "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!",
+                "claims": { "username": "sub" },
+            }),
         );
         let evil = "https://evil.test/introspect";
         world.issuers.publish(evil, r#"{"active":false}"#, None);
-        let endpoint = json!({ "algorithm": "introspection", "introspectionEndpoint": evil, "introspectionClientId": "x", "anyAudience": true });
+        let endpoint = json!({
+            "algorithm": "introspection", "introspectionEndpoint": evil,
+            "introspectionClientId": "x", "anyAudience": true,
+        });
         for (name, change) in [
             ("ERP", endpoint),
             ("IdP", json!({ "introspectionEndpoint": evil })),
             ("IdP", json!({ "introspectionClientId": "another" })),
             (
                 "IdP",
-                json!({ "algorithm": "HS256", "introspectionEndpoint": null, "introspectionClientId": null }),
+                json!({
+                    "algorithm": "HS256", "introspectionEndpoint": null,
+                    "introspectionClientId": null,
+                }),
             ),
         ] {
             let response = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &change);
@@ -641,7 +658,7 @@ fn no_key_or_token_of_postern_is_shown_to_an_endpoint() {
     });
 }
 
-/// Who guesses names of apps with a token that nobody signed must not learn which of them
+/// A client that guesses names of apps with unsigned tokens must not learn which of them
 /// introspect.
 #[test]
 fn a_forged_token_is_refused_alike_whether_an_app_of_the_name_introspects_or_there_is_none() {
@@ -695,7 +712,7 @@ fn strangers_make_an_isolate_ask_only_so_often() {
     }
 }
 
-/// An endpoint may cut white space off, and then knows the token all the same.
+/// An endpoint may trim white space, and then still recognizes the token.
 #[test]
 fn no_text_with_white_space_is_shown_to_an_endpoint() {
     with_app(&json!({}), |world, isolate| {
@@ -715,7 +732,7 @@ fn no_text_with_white_space_is_shown_to_an_endpoint() {
     });
 }
 
-/// Where nothing is remembered, one token does not take the place of all others.
+/// Where answers are not cached, one token must not use up the questions of all others.
 #[test]
 fn one_token_is_asked_about_only_so_often() {
     with_app(&json!({ "createsUsers": true, "introspectionCacheS": 0 }), |world, isolate| {
@@ -728,7 +745,7 @@ fn one_token_is_asked_about_only_so_often() {
     });
 }
 
-/// The list of revocations is short, so that an isolate knows all of it.
+/// The list of revocations is kept short, so that an isolate can hold all of it.
 #[test]
 fn a_revocation_of_a_foreign_token_ends_some_time_after_the_token() {
     with_app(&json!({ "createsUsers": true, "expire": 3600 }), |world, isolate| {
@@ -759,7 +776,10 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
         isolate.administer(
             "POST",
             "/v1/token-apps",
-            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+            &json!({
+                "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!",
+                "claims": { "username": "sub" },
+            }),
         );
         let exported = isolate.get("/v1/export?secrets=sealed", &admin()).body;
         let sealed =
@@ -771,9 +791,13 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
         world.issuers.publish(evil, r#"{"active":false}"#, None);
         let line = |name: &str, endpoint: &str, secret: &Value| {
             json!({
-                "record": "tokenApp", "name": name, "enabled": true, "algorithm": "introspection", "expire": 3600,
+                "record": "tokenApp", "name": name, "enabled": true, "algorithm": "introspection",
+                "expire": 3600,
                 "usernameClaim": "username", "createsUsers": false, "secret": secret,
-                "policy": { "introspectionEndpoint": endpoint, "introspectionClientId": "gate a+b", "audiences": ["gate"] },
+                "policy": {
+                    "introspectionEndpoint": endpoint, "introspectionClientId": "gate a+b",
+                    "audiences": ["gate"],
+                },
             })
         };
         let import = |line: &Value| {

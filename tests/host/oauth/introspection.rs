@@ -5,7 +5,7 @@ use super::{introspect, is_active, made_key, post, revoke, signed_in, user, with
 use crate::revocations::{revoked, token_with};
 use crate::support::{Request, admin, basic, json_of};
 
-/// As a form has it (RFC 6749, appendix B).
+/// Encodes a text as a form does (RFC 6749, appendix B).
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%20", "+")
 }
@@ -15,10 +15,14 @@ fn a_token_of_an_app_is_told_with_what_it_says() {
     with_isolate(|world, isolate| {
         isolate.register(&json!({}));
         let now = world.now.get().seconds();
-        let more = json!({ "iat": now, "exp": now + 600, "iss": "https://idp.test", "aud": ["a", "b"], "scope": "x y", "scp": "z", "jti": 7 });
+        let more = json!({
+            "iat": now, "exp": now + 600, "iss": "https://idp.test", "aud": ["a", "b"],
+            "scope": "x y", "scp": "z", "jti": 7,
+        });
         let token = token_with(isolate, &more);
         let expected = json!({
-            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2", "client_id": "ERP",
+            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2",
+            "client_id": "ERP",
             "exp": now + 600, "iat": now, "aud": ["a", "b"], "scope": "x y z", "jti": "7",
         });
         assert_eq!(
@@ -26,7 +30,10 @@ fn a_token_of_an_app_is_told_with_what_it_says() {
             expected,
             "`sub` is Postern's, so `iss` is not the token's"
         );
-        let bare = json!({ "active": true, "token_type": "Bearer", "username": "alice", "sub": "2", "client_id": "ERP", "exp": now + 600 });
+        let bare = json!({
+            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2",
+            "client_id": "ERP", "exp": now + 600,
+        });
         assert_eq!(
             introspect(isolate, &admin(), &token_with(isolate, &json!({}))),
             bare,
@@ -104,8 +111,8 @@ fn whoever_may_not_know_is_told_what_is_told_of_a_bad_token() {
     });
 }
 
-/// Software that follows RFC 6749 encodes both parts; a user name and a password may have what that
-/// changes.
+/// Software that follows RFC 6749 encodes both parts. A user name or a password may contain
+/// characters that this changes.
 #[test]
 fn a_client_may_have_an_id_and_a_secret_that_need_escaping() {
     with_isolate(|_, isolate| {
@@ -133,14 +140,14 @@ fn a_client_may_have_an_id_and_a_secret_that_need_escaping() {
             "what may be encoded is taken for that"
         );
         assert_eq!(status(&basic(&encoded("other service"), &key)), 401, "a key of another name");
-        // What no form could have is meant as it is.
+        // A text that cannot be a form's encoding is used unchanged.
         isolate.administer(
             "POST",
             "/v1/users",
             &json!({ "username": "carl", "password": "100% of carl's", "type": "SYS_Reader" }),
         );
         assert_eq!(status(&basic("carl", "100% of carl's")), 200);
-        // Elsewhere a user name and a password are as they are.
+        // On other routes, user name and password are used unchanged.
         let verify = |authorization: &str| isolate.get("/v1/verify", authorization).status;
         assert_eq!(verify(&basic(&encoded(name), &encoded(password))), 401);
         assert_eq!(verify(&basic(name, password)), 200);
@@ -162,7 +169,7 @@ fn a_signed_answer_is_not_made() {
     });
 }
 
-/// A resource server asks for each request, so that a warm question must cost nothing at D1.
+/// A resource server asks for each request, so a warm question must not cost a reading of D1.
 #[test]
 fn a_warm_question_asks_nobody_and_a_revocation_counts_at_once_here() {
     with_isolate(|world, isolate| {

@@ -1,5 +1,5 @@
-//! Introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414), and what a refusal says in
-//! `WWW-Authenticate` (RFC 6750).
+//! Introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414), and `WWW-Authenticate` of
+//! refusals (RFC 6750).
 
 mod challenges;
 mod foreign;
@@ -20,7 +20,7 @@ fn post(isolate: &Isolate<'_>, path: &str, authorization: &str, form: &str) -> R
     isolate.send(&request.body(form))
 }
 
-/// What is answered about a token.
+/// The introspection endpoint's answer about a token.
 fn introspect(isolate: &Isolate<'_>, authorization: &str, token: &str) -> Value {
     let response = post(
         isolate,
@@ -44,13 +44,13 @@ fn is_active(isolate: &Isolate<'_>, authorization: &str, token: &str) -> bool {
     introspect(isolate, authorization, token)["active"] == true
 }
 
-/// Revokes a token, which always seems to work.
+/// Revokes a token. The answer is always that of success.
 fn revoke(isolate: &Isolate<'_>, authorization: &str, token: &str) {
     let response = post(isolate, "/v1/revoke", authorization, &format!("token={token}"));
     assert_eq!((response.status, response.body.as_str()), (200, ""));
 }
 
-/// Makes a user of these types with the usual password.
+/// Creates a user with this type and the usual password. Returns their credential.
 fn user(isolate: &Isolate<'_>, username: &str, user_type: &str) -> String {
     let body = json!({ "username": username, "password": PASSWORD, "type": user_type });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
@@ -92,7 +92,7 @@ fn metadata_name_what_there_is_and_nothing_that_is_empty() {
         "service_documentation": "https://gate.test/v1/",
     });
     assert_eq!(metadata, expected);
-    // What it names is there.
+    // The endpoints that the metadata names exist.
     for endpoint in ["introspection_endpoint", "revocation_endpoint"] {
         let path = metadata[endpoint]
             .as_str()
@@ -103,7 +103,7 @@ fn metadata_name_what_there_is_and_nothing_that_is_empty() {
 }
 
 #[test]
-fn a_failure_is_one_of_oauth() {
+fn failures_have_the_form_of_oauth() {
     with_isolate(|world, isolate| {
         let failure = |response: &Response| {
             (response.status, json_of(response)["error"].as_str().unwrap_or_default().to_owned())
@@ -130,7 +130,7 @@ fn a_failure_is_one_of_oauth() {
                     .is_some_and(|challenge| challenge.contains("Basic realm=\"postern\""))
             );
             assert_eq!(isolate.get(path, &admin()).status, 405);
-            // Parameters that nobody knows are ignored (RFC 6749, 3.2).
+            // Unknown parameters are ignored (RFC 6749, 3.2).
             assert_eq!(
                 post(isolate, path, &admin(), "token=a&resource=b&token_type_hint=c").status,
                 200

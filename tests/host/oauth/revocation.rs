@@ -77,7 +77,7 @@ fn an_administrator_and_a_key_that_administers_revoke_all() {
     });
 }
 
-/// A user who is disabled may be enabled again, and their key would count again.
+/// A disabled user may be enabled again, and then their key would be valid again.
 #[test]
 fn a_key_is_revoked_whether_its_user_is_disabled_or_not() {
     with_isolate(|_, isolate| {

@@ -1,8 +1,7 @@
-//! Searches and evaluations of the AuthZEN API against the same naive rules: a search lists exactly
-//! what an evaluation answers with yes, page by page, in an isolate that remembers and in one that
-//! does not.
+//! Searches and evaluations of the AuthZEN API, compared with the same naive rules. A search lists
+//! exactly what evaluations allow, page by page, in a warm isolate and in a cold one.
 //!
-//! `CASES` sets how many answers are compared (20,000 unless it is set), `SEED` where the random
+//! `CASES` sets how many answers are compared (default 20,000). `SEED` sets where the random
 //! numbers begin.
 
 use std::collections::BTreeSet;
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Dice, Game, Oracle, PERMISSIONS};
 use crate::support::{Isolate, Request, World, json_of};
 
-/// The services that have a name of the type `record`.
+/// Services that have a name of the type `record`.
 const NAMED: [(&str, i64); 5] =
     [("one", 1), ("two", 2), ("three", 3), ("great", 9_007_199_254_740_993), ("below zero", -5)];
 const ACTIONS: [(&str, &str); 3] = [("read", "VIEW"), ("write", "MODIFY"), ("allow", "GRANT")];
@@ -40,8 +39,8 @@ impl Searching<'_> {
         json_of(&response)
     }
 
-    /// All pages of a search, of which each has as many results as it says, and no result is there
-    /// twice.
+    /// All pages of a search. Checks that each page has as many results as it says, and that no
+    /// result comes twice.
     fn pages(&mut self, path: &str, question: &Value, member: &str) -> BTreeSet<String> {
         let (mut found, mut token) = (BTreeSet::new(), String::new());
         let limit = 1 + self.game.dice.roll(6);
@@ -120,7 +119,9 @@ impl Searching<'_> {
         let (name, id) = users[self.game.dice.roll(users.len())].clone();
         let permission = self.game.dice.pick(&PERMISSIONS);
         let subject = json!({ "type": "user", "id": name });
-        let question = json!({ "subject": subject, "action": { "name": permission }, "resource": { "type": "service" } });
+        let question = json!({
+            "subject": subject, "action": { "name": permission }, "resource": { "type": "service" },
+        });
         let found = self.pages("resource", &question, "id");
         let registered = |service: &i64| {
             self.world
@@ -134,7 +135,9 @@ impl Searching<'_> {
         let expected = may.map(ToString::to_string).collect();
         self.compare(&question, &found, &expected, services.len());
 
-        let question = json!({ "subject": subject, "action": { "name": permission }, "resource": { "type": "record" } });
+        let question = json!({
+            "subject": subject, "action": { "name": permission }, "resource": { "type": "record" },
+        });
         let found = self.pages("resource", &question, "id");
         let may =
             NAMED.iter().filter(|(_, service)| self.game.oracle.allows(id, *service, permission));
@@ -146,7 +149,10 @@ impl Searching<'_> {
         let users = self.users();
         let (name, id) = users[self.game.dice.roll(users.len())].clone();
         let (record, service) = self.game.dice.pick(&NAMED);
-        let question = json!({ "subject": { "type": "identity", "id": name }, "resource": { "type": "record", "id": record } });
+        let question = json!({
+            "subject": { "type": "identity", "id": name },
+            "resource": { "type": "record", "id": record },
+        });
         let found = self.pages("action", &question, "name");
         let all = PERMISSIONS.into_iter().map(|name| (name, name)).chain(ACTIONS);
         let may = all.filter(|(_, permission)| self.game.oracle.allows(id, service, permission));
@@ -154,7 +160,7 @@ impl Searching<'_> {
         self.compare(&question, &found, &expected, PERMISSIONS.len() + ACTIONS.len());
     }
 
-    /// A batch of a hundred, of which each answer is compared.
+    /// Sends a batch of a hundred questions and compares each answer.
     fn evaluate(&mut self, at_writer: bool) {
         let users = self.users();
         let mut asked = Vec::new();
@@ -235,7 +241,7 @@ fn searches_and_evaluations_agree_with_the_oracle() {
         }
         searching.game.pass(&world, 11_000);
         searching.evaluate(false);
-        // From memory, and with grants that begin and end meanwhile.
+        // From memory, while grants begin and end.
         let moment = i64::try_from(searching.game.dice.roll(4_000)).expect("a number");
         searching.game.pass(&world, moment);
         searching.evaluate(false);

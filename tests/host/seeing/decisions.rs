@@ -1,11 +1,11 @@
-//! Decisions, as a deployment counts them that has a place for it.
+//! The decisions that a deployment with a binding for them counts.
 
 use postern::api::gate;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, block_on};
 
-/// What one request notes, without its time.
+/// The decisions that a request records, without their time.
 fn noted(isolate: &Isolate<'_>, request: &Request) -> Vec<Value> {
     isolate.world.decisions.0.borrow_mut().clear();
     drop(isolate.send(request));
@@ -32,7 +32,10 @@ fn point(
     answers: [u32; 2],
 ) -> Value {
     let [yes, no] = answers;
-    json!({ "kind": kind, "outcome": outcome, "reason": reason, "dialect": dialect, "app": app, "rule": null, "yes": yes, "no": no })
+    json!({
+        "kind": kind, "outcome": outcome, "reason": reason, "dialect": dialect, "app": app,
+        "rule": null, "yes": yes, "no": no,
+    })
 }
 
 #[test]
@@ -53,8 +56,16 @@ fn each_decision_is_one_point_and_nothing_else_is_one() {
     isolate.verify(&alice);
     assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &grant).status, 200);
     let account = |password: &str| json!({ "username": "admin", "password": password });
-    let checks = json!({ "checks": [{ "service": 7, "permission": "VIEW", "user": 2 }, { "service": 7, "permission": "GRANT", "user": 2 }] });
-    let evaluation = json!({ "subject": { "type": "user", "id": "alice" }, "action": { "name": "VIEW" }, "resource": { "type": "service", "id": "7" } });
+    let checks = json!({
+        "checks": [
+            { "service": 7, "permission": "VIEW", "user": 2 },
+            { "service": 7, "permission": "GRANT", "user": 2 },
+        ],
+    });
+    let evaluation = json!({
+        "subject": { "type": "user", "id": "alice" }, "action": { "name": "VIEW" },
+        "resource": { "type": "service", "id": "7" },
+    });
     for (request, expected) in [
         (bearer("/v1/verify"), point("verify", "yes", "", "v1", "ERP", [0, 0])),
         (

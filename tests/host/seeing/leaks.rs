@@ -1,4 +1,4 @@
-//! No credential is in any line of the log, wherever it was sent.
+//! No line of the log has a credential, wherever a client has sent it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::{
 
 const PASSWORD: &str = "distinctive-horse-of-bob";
 
-/// A credential of each kind, good and bad, by what it is.
+/// A valid and an invalid credential of each kind, with a description.
 fn credentials(isolate: &Isolate<'_>) -> Vec<(&'static str, String)> {
     isolate.administer("POST", "/v1/users", &json!({ "username": "bob", "password": PASSWORD }));
     let key = |name: &str| {
@@ -44,7 +44,7 @@ fn credentials(isolate: &Isolate<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Places in a path, where only what looks like a token is hidden.
+/// Places in a path, where only texts that look like tokens are hidden.
 const OF_PATHS: [&str; 7] = [
     "a segment",
     "an encoded segment",
@@ -55,7 +55,7 @@ const OF_PATHS: [&str; 7] = [
     "behind the path",
 ];
 
-/// Requests that show a credential in each place where one may stand, or where somebody may put it.
+/// Requests with a credential in each place where it belongs, or where somebody may put it.
 fn requests(secret: &str) -> Vec<(&'static str, Request)> {
     let get = |path: &str| Request::new("GET", path);
     let post = |path: &str, body: String| Request::new("POST", path).body(&body);
@@ -165,7 +165,7 @@ fn no_credential_is_in_the_log_wherever_it_was_sent() {
     isolate.register(&json!({}));
     let mut logged = 0;
     for (kind, secret) in credentials(&isolate) {
-        // What guesses have done to a user or an address is another test's.
+        // Lets the limits on guesses expire, which other tests check.
         world.pass(3600);
         for answers in [true, false] {
             world.database.answers.set(answers);
@@ -175,12 +175,13 @@ fn no_credential_is_in_the_log_wherever_it_was_sent() {
                 let _ = block_on(isolate.may_stay_open(&request, "1 "));
                 for line in &*world.log.0.borrow() {
                     logged += 1;
-                    // A password in a path looks like any word. Postern takes none there.
+                    // A password in a path looks like any word, and Postern does not accept one
+                    // there.
                     if kind == "a password" && OF_PATHS.contains(&place) {
                         continue;
                     }
                     assert!(!line.contains(&secret), "{kind} in {place}: {line}");
-                    // Nor its signature, nor its second half.
+                    // The line has neither the token's signature nor its second half.
                     let half = &secret[secret.len() / 2..];
                     assert!(!line.contains(half), "half of {kind} in {place}: {line}");
                 }

@@ -1,4 +1,4 @@
-//! The numbers for a monitor, read as strictly as the format is written.
+//! The numbers for a monitor, read as strictly as the format allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::support::{Isolate, Request, World, admin, json_of};
 
-/// Numbers by name and labels.
+/// Values by name and labels.
 type Numbers = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Reads the text format of Prometheus, version 0.0.4, and refuses whatever it does not allow.
+/// Reads the text format of Prometheus, version 0.0.4, and refuses what it does not allow.
 fn parse(text: &str) -> Numbers {
     assert!(text.ends_with('\n'), "the last line has an end");
     let (mut help, mut types, mut done) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
@@ -79,7 +79,7 @@ fn numbers(isolate: &Isolate<'_>) -> Numbers {
     parse(&answer.body)
 }
 
-/// The number of a series; 0 where there is none.
+/// The value of a series; 0 if it does not exist.
 fn number(numbers: &Numbers, name: &str, labels: &[(&str, &str)]) -> f64 {
     let labels =
         labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -104,7 +104,7 @@ fn the_numbers_are_those_of_what_has_happened() {
         number(&after, name, labels) - number(&before, name, labels)
     };
     assert_eq!(grown("postern_requests_total", &[("dialect", "v1"), ("status", "4xx")]), 3.0);
-    // The first of the two answers of numbers is among them.
+    // The first of the two answers of `/metrics` is one of them.
     assert_eq!(grown("postern_requests_total", &[("dialect", "v1"), ("status", "2xx")]), 3.0);
     assert_eq!(grown("postern_refusals_total", &[("reason", "revoked"), ("dialect", "v1")]), 1.0);
     assert_eq!(
@@ -168,8 +168,7 @@ fn failures_of_d1_and_answers_from_copies_are_counted() {
     assert_eq!(number(&after, "postern_copies_used_total", &[]), 1.0);
 }
 
-/// However many strangers come, and whatever they send: what stands between the quotes are words of
-/// Postern's own.
+/// However many strangers send whatever they like, only Postern's own words are values of labels.
 #[test]
 fn labels_are_words_of_posterns_own() {
     let world = World::new();

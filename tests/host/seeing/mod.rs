@@ -1,4 +1,4 @@
-//! What operators see: the lines of refusals, the decisions, the numbers and the times.
+//! What operators see: log lines of refusals, decisions, metrics and timings.
 
 mod decisions;
 mod leaks;

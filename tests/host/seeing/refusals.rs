@@ -1,4 +1,4 @@
-//! One refusal is one line, and a success is none.
+//! Each refusal logs one line, and a success logs none.
 
 use postern::api::gate;
 use postern::api::refusals::{Refused, note_without_context};
@@ -11,7 +11,7 @@ use crate::support::{
     ADMIN_PASSWORD, Isolate, Lines, REQUEST_ID, Request, World, admin, basic, block_on, json_of,
 };
 
-/// The lines that a deed logs, of refusals and others.
+/// The lines that the deed logs, of refusals and others.
 fn lines(world: &World, deed: impl FnOnce()) -> Vec<String> {
     world.log.0.borrow_mut().clear();
     deed();
@@ -19,7 +19,7 @@ fn lines(world: &World, deed: impl FnOnce()) -> Vec<String> {
     world.log.0.borrow().clone()
 }
 
-/// The only line that a request logs, without what is the same in all of them.
+/// The only line that the request logs, without the members that are the same in each line.
 fn line(isolate: &Isolate<'_>, request: &Request) -> Value {
     let world = isolate.world;
     let logged = lines(world, || drop(isolate.send(request)));
@@ -50,7 +50,9 @@ fn a_refusal_is_one_line_with_what_is_known_of_the_caller() {
     isolate.register(&json!({}));
     assert_eq!(isolate.verify(&isolate.token("alice")).0, 200);
     let refused = |path: &str, status: u16, reason: &str, more: Value| {
-        let mut line = json!({ "method": "GET", "path": path, "status": status, "reason": reason, "dialect": "v1" });
+        let mut line = json!({
+            "method": "GET", "path": path, "status": status, "reason": reason, "dialect": "v1",
+        });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
@@ -66,7 +68,7 @@ fn a_refusal_is_one_line_with_what_is_known_of_the_caller() {
         line(&isolate, &from_abroad),
         refused("/v1/verify", 401, "bad_signature", json!({ "country": "NL" }))
     );
-    // Nobody but the app has signed an expired token, so that the app is known.
+    // The token has expired, but its signature is valid, so the line names the app.
     let expired = isolate
         .signed("abcd", &json!({ "loginname": "alice", "exp": world.now.get().seconds() - 3600 }));
     assert_eq!(
@@ -80,7 +82,7 @@ fn a_refusal_is_one_line_with_what_is_known_of_the_caller() {
     isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false }));
     let disabled = refused("/v1/verify", 403, "user_disabled", json!({ "app": "ERP", "user": 2 }));
     assert_eq!(line(&isolate, &bearer("/v1/verify", &alice)), disabled);
-    // The user whose password is guessed, where there is one.
+    // The line names the user whose password is guessed, if there is one.
     let guess = |name: &str| get("/v1/verify").authorization(&basic(name, "wrong"));
     assert_eq!(
         line(&isolate, &guess("admin")),
@@ -238,19 +240,19 @@ fn the_gateway_logs_whatever_it_lets_not_pass() {
         of_gateway(&bearer("/closed", &alice)),
         [json!(403), json!("rule"), json!(2), json!("/closed")]
     );
-    // What an origin could read as a path of Postern's own, and what is no method that passes.
+    // A path that an origin could read as one of Postern's own, and a method that does not pass.
     assert_eq!(
         of_gateway(&bearer("/%761/users", &alice)),
         [json!(404), json!("not_found"), json!(null), json!("/%761/users")]
     );
     assert_eq!(of_gateway(&Request::new("TRACE", "/a"))[1], json!("method_not_allowed"));
-    // A browser that is sent to sign in was refused, too: a loop of such redirects shows in the
-    // log.
+    // A browser that is redirected to sign in was refused, too. So a loop of such redirects shows
+    // in the log.
     assert_eq!(
         of_gateway(&get("/page").header("sec-fetch-mode", "navigate"))[..2],
         [json!(302), json!("missing")]
     );
-    // Paths that are no application's are nobody's refusal.
+    // A path that is no application's is not a refusal.
     let origins = [("ORIGINS", Some(r#"[{"path": "/app", "url": "http://origin.test"}]"#))];
     let elsewhere = world.isolate_with(&origins);
     assert_eq!(
@@ -282,10 +284,10 @@ fn forward_auth_logs_what_its_proxy_asked_about() {
         [json!("/v1/forward-auth/rules"), json!(403), json!("rule"), json!("PUT /secret/x")]
     );
     assert_eq!(line(&isolate, &by_rules)["rule"], json!(1));
-    // A proxy that tells no method lets nobody pass, which its operator has to hear of.
+    // If a proxy names no method, every request is refused, so its operator must see that.
     let silent = get("/v1/forward-auth/rules").header("x-forwarded-uri", "/a");
     assert_eq!(of(&silent)[1..3], [json!(400), json!("invalid")]);
-    // The client is sent to sign in, and its page is told.
+    // The client is redirected to sign in. The line has its page without the query.
     let page = get("/v1/forward-auth/signed-in/redirect")
         .header("x-forwarded-uri", "/page?a=b")
         .header("sec-fetch-mode", "navigate");
@@ -365,8 +367,11 @@ proptest! {
         let refused = Refused { method: &method, path: &path, dialect: "v1", ..Refused::default() };
         note_without_context(&lines, REQUEST_ID, Millis(0), &Error::internal(fault), &refused);
         let line = lines.0.borrow()[0].clone();
-        prop_assert!(line.chars().all(|c| c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())), "{line}");
-        // Each character may take six, in UTF-16 twice as many.
+        let is_plain = |c: char| {
+            c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())
+        };
+        prop_assert!(line.chars().all(is_plain), "{line}");
+        // Each character may take six bytes, and twelve as two UTF-16 units.
         prop_assert!(line.len() < 12 * (256 + 20 + 400) + 400, "{} bytes", line.len());
         let read: Value = serde_json::from_str(&line).expect("JSON");
         for (name, most) in [("method", 21), ("path", 257), ("fault", 401)] {

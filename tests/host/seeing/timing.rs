@@ -1,4 +1,4 @@
-//! Where the time of an answer went, for administrators only.
+//! How the time of an answer was spent, which only administrators learn.
 
 use postern::domain::time::Millis;
 use serde_json::json;
@@ -44,9 +44,9 @@ fn an_administrator_is_told_where_the_time_went() {
     );
 }
 
-/// How long something took would tell others what Postern knows, and what it had to look for.
+/// The durations would tell others what Postern knows, and what it had to look up.
 #[test]
-fn nobody_else_is_told_and_no_other_dialect_tells() {
+fn only_administrators_are_told_and_only_by_v1() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
@@ -74,7 +74,7 @@ fn nobody_else_is_told_and_no_other_dialect_tells() {
         let answer = isolate.get(path, authorization);
         assert_eq!(answer.header(HEADER), None, "{path} {authorization}");
     }
-    // A token that somebody asks about is not who asks.
+    // The token in the body is the subject of the question, and not the caller's credential.
     let about = Request::new("POST", "/v1/introspect").authorization(&key).body("token=x");
     assert_eq!(isolate.send(&about).header(HEADER), None);
     let body = json!({ "token": isolate.token("alice") }).to_string();

@@ -1,4 +1,4 @@
-//! A clock that tests set, and that goes on while everybody sleeps.
+//! The clock of the tests. A test sets it, and it advances by itself when every request sleeps.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -10,17 +10,18 @@ use postern::ports::{LocalFuture, Timer};
 
 use super::{Queue, yield_once};
 
-/// How often a sleeper is polled before time passes: whoever does not sleep gets on meanwhile.
+/// How often a sleeper is polled before time passes, so that requests that do not sleep make
+/// progress.
 const PATIENCE: u32 = 6;
 
-/// While a request sleeps, what goes on behind the answers is polled, and in the end the time is
-/// that of the sleeper who wakes first.
+/// A sleeping request polls the background tasks. When nothing else can make progress, the clock
+/// jumps to the earliest wake-up time.
 pub struct Clock {
     now: Cell<Millis>,
-    /// When each sleeper wakes, by its number.
+    /// The number of each sleeper, and when it wakes.
     sleepers: RefCell<Vec<(u64, Millis)>>,
     next: Cell<u64>,
-    /// How often somebody only let others come first, and so is at work.
+    /// How often a request yielded instead of sleeping. A request that yields is still working.
     yields: Cell<u64>,
     tasks: Rc<Queue>,
 }
@@ -57,7 +58,7 @@ impl Clock {
     }
 }
 
-/// A sleeper, which is no longer one when it is dropped.
+/// Removes the sleeper from the clock when it is dropped.
 struct Sleeper<'c> {
     clock: &'c Clock,
     number: u64,
@@ -76,8 +77,7 @@ impl Timer for Clock {
 
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()> {
         if time == Millis(0) {
-            // As a timeout of no length does: the others come first, once. No time passes
-            // meanwhile.
+            // Like a timeout of zero: everybody else is polled once first, and no time passes.
             self.yields.set(self.yields.get() + 1);
             return Box::pin(yield_once());
         }

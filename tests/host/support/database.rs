@@ -1,5 +1,5 @@
-//! SQLite behind `Sql`, as D1 behaves: numbers as doubles, int64 as text, one transaction a batch,
-//! and others run while it is on its way.
+//! SQLite behind the port `Sql`, with the behaviour of D1: numbers are doubles, an int64 is text, a
+//! batch is one transaction, and other requests run while a batch is on its way.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,22 +15,20 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 
 use super::clock::Clock;
 
-/// SQLite with the migrations, which binds and answers as D1 does: numbers as doubles, int64 as
+/// SQLite with all migrations. It binds and returns values as D1 does: numbers as doubles, int64 as
 /// text.
 pub struct Database {
     connection: RefCell<rusqlite::Connection>,
-    /// How many batches were run.
     pub batches: Cell<u32>,
-    /// How many steps SQLite's machine has made for their statements.
+    /// How many steps of SQLite's virtual machine the statements took.
     pub steps: Cell<i64>,
-    /// Whether it answers.
+    /// `false`: every batch fails, as while D1 does not answer.
     pub answers: Cell<bool>,
-    /// How long a batch is on its way there, and how long its answer on its way back.
+    /// How long a batch takes to reach the database, and its answer to come back.
     pub takes: Cell<[Millis; 2]>,
-    /// Whether a batch that writes takes effect and its answer is lost.
+    /// A batch that writes takes effect, but its answer is lost.
     pub loses_answers: Cell<bool>,
-    /// What somebody else does before a later batch: how many batches run until then, and the SQL
-    /// text.
+    /// SQL that another client runs before a later batch, and how many batches run before it.
     overtaking: RefCell<Option<(u32, String)>>,
 }
 
@@ -41,17 +39,16 @@ impl Database {
         Self::on(connection)
     }
 
-    /// A database to which no migration has been applied.
     pub fn unmigrated() -> Self {
         Self::on(rusqlite::Connection::open_in_memory().expect("SQLite opens in memory"))
     }
 
-    /// Runs SQL past all ports.
+    /// Runs SQL directly, without the port: no batch is counted.
     pub fn execute(&self, sql: &str) {
         self.connection.borrow().execute_batch(sql).expect(sql);
     }
 
-    /// A database that an earlier release left, as SQL text, with the migrations that are newer.
+    /// A database that an earlier release left (as SQL text), after the newer migrations.
     pub fn upgraded(sql: &str) -> Self {
         let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
         connection.execute_batch(sql).expect("the database of a release");
@@ -80,7 +77,7 @@ impl Database {
         }
     }
 
-    /// Lets somebody else run SQL text right before the `number`th batch from now.
+    /// Another client runs this SQL right before the `number`th batch from now.
     pub fn overtake(&self, number: u32, sql: &str) {
         *self.overtaking.borrow_mut() = Some((number, sql.to_owned()));
     }
@@ -94,22 +91,22 @@ impl Database {
         }
     }
 
-    /// Asks for one number, past all ports.
+    /// Reads one number directly, without the port.
     pub fn number(&self, sql: &str) -> i64 {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
     }
 
-    /// How many rows were inserted, updated and deleted, without indexes and triggers.
+    /// How many rows were inserted, updated and deleted. Indexes and triggers are not counted.
     pub fn changes(&self) -> i64 {
         self.number("SELECT total_changes()")
     }
 
-    /// Asks for one text, past all ports.
+    /// Reads one text directly, without the port.
     pub fn text(&self, sql: &str) -> String {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
     }
 
-    /// How many steps SQLite takes for a statement, past all ports: a handful for each row that it
+    /// How many steps SQLite's virtual machine takes for a statement: a few for each row that it
     /// reads.
     pub fn steps(&self, statement: &Statement) -> i32 {
         let connection = self.connection.borrow();
@@ -121,7 +118,7 @@ impl Database {
         prepared.get_status(rusqlite::StatementStatus::VmStep)
     }
 
-    /// Everything in every table, as text.
+    /// All rows of all tables, as text.
     pub fn dump(&self) -> String {
         let connection = self.connection.borrow();
         let mut tables = connection
@@ -163,7 +160,7 @@ impl Database {
     }
 }
 
-/// Runs the migrations that have not been applied, in the order of their names.
+/// Runs the migrations that are not in `applied`, in the order of their names.
 fn migrate(connection: &rusqlite::Connection, applied: &BTreeSet<String>) {
     let mut files: Vec<_> = std::fs::read_dir("migrations")
         .expect("migrations")
@@ -203,7 +200,7 @@ fn run(
 fn answer(value: ValueRef<'_>) -> Datum {
     match value {
         ValueRef::Null => Datum::Null,
-        // As a double: an int64 that was not cast to text is rounded here as it is in D1.
+        // D1 returns numbers as doubles, so an int64 that was not cast to text is rounded.
         ValueRef::Integer(number) => Datum::Real(number as f64),
         ValueRef::Real(number) => Datum::Real(number),
         ValueRef::Text(text) | ValueRef::Blob(text) => {
@@ -253,7 +250,7 @@ impl Sql for Session {
     fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, Result<Vec<Rows>, SqlError>> {
         Box::pin(async move {
             self.database.batches.set(self.database.batches.get() + 1);
-            // Let others run first, as they do while D1 is on its way.
+            // Other requests run while the batch is on its way to D1.
             Yield(false).await;
             let [there, back] = self.database.takes.get();
             if there > Millis(0) {
@@ -265,7 +262,7 @@ impl Sql for Session {
             }
             self.database.is_overtaken();
             let results = self.database.run(&statements)?;
-            // Others run before the answer arrives, too.
+            // Other requests run before the answer arrives, too.
             Yield(false).await;
             if back > Millis(0) {
                 self.clock.sleep(back).await;

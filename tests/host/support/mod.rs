@@ -1,5 +1,5 @@
-//! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A
-//! [`World`] has one database and any number of isolates.
+//! A Postern on the host: SQLite behind the port `Sql`, a map behind `Kv`, and a clock that tests
+//! set. A [`World`] has one database and any number of isolates.
 
 mod clock;
 mod database;
@@ -51,7 +51,6 @@ pub const SECURE_ORIGIN: &str = "https://postern.test";
 pub const REQUEST_ID: &str = "00000000-0000-4000-8000-000000000000";
 pub const START: Millis = Millis(1_800_000_000_000);
 
-/// One database, one KV namespace, one clock.
 pub struct World {
     pub database: Rc<Database>,
     pub kv: Rc<MapKv>,
@@ -59,17 +58,17 @@ pub struct World {
     pub limiter: Rc<Counting>,
     pub log: Rc<Lines>,
     pub decisions: Rc<DataPoints>,
-    /// Whether the deployment has a place for decisions.
+    /// The deployment has a binding for decisions.
     pub counts_decisions: Cell<bool>,
     pub signatures: Rc<Native>,
     pub issuers: Rc<Publishers>,
     pub now: Rc<Clock>,
-    /// What went on to the origin. Nothing answers there: the status is then 299.
+    /// Requests that went on to the origin. There is no origin; the answer's status is 299.
     pub passed: RefCell<Vec<Forward>>,
     pub tasks: Rc<Queue>,
 }
 
-/// One isolate: its own memory, its own configuration.
+/// An isolate has its own memory and its own configuration.
 pub struct Isolate<'a> {
     pub world: &'a World,
     pub memory: Rc<Memory>,
@@ -104,12 +103,12 @@ impl World {
         self.isolate_with(&[])
     }
 
-    /// An isolate with further variables, all of them texts; `None` takes one away.
+    /// An isolate with further text variables; `None` removes one.
     pub fn isolate_with(&self, variables: &[(&str, Option<&str>)]) -> Isolate<'_> {
         self.isolate_of(variables.iter().map(|(name, text)| ((*name).to_owned(), json!(text))))
     }
 
-    /// An isolate with further variables of any type; null takes one away.
+    /// An isolate with further variables of any type; null removes one.
     pub fn isolate_of(&self, variables: impl IntoIterator<Item = (String, Value)>) -> Isolate<'_> {
         let mut all = Bindings::from([
             ("MASTER_KEY".to_owned(), json!("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=")),
@@ -123,7 +122,7 @@ impl World {
         self.now.set(self.now.get() + Millis::from_seconds(seconds));
     }
 
-    /// Runs what goes on behind the answers.
+    /// Runs the background tasks (`waitUntil`) to their end.
     pub fn run_tasks(&self) {
         loop {
             let Some(task) = self.tasks.0.borrow_mut().pop() else { return };
@@ -169,7 +168,7 @@ impl Isolate<'_> {
         }
     }
 
-    /// The context of a request, which says by headers where it comes from.
+    /// The context of a request, with its headers and those that the platform adds.
     fn cx_of(&self, request: &Request) -> Cx {
         let request = request.clone();
         let header = move |name: &str| request.values(name).or_else(|| of_every_request(name));
@@ -190,7 +189,7 @@ impl Isolate<'_> {
         match &self.config {
             Ok(_) => match api::handle(&self.cx_of(request), request).await {
                 Handled::Answered(response) => {
-                    // What the runtime is given holds each name once.
+                    // The runtime takes each header name once.
                     let names: HashSet<_> = response.headers.iter().map(|(name, _)| name).collect();
                     assert_eq!(names.len(), response.headers.len(), "{:?}", response.headers);
                     response
@@ -211,7 +210,7 @@ impl Isolate<'_> {
         }
     }
 
-    /// Whether what the request has opened may stay open, as `holder`'s.
+    /// Answers whether the connection that the request opened may stay open for `holder`.
     pub async fn may_stay_open(&self, request: &Request, holder: &str) -> bool {
         let cx = Cx { is_recheck: true, ..self.cx_of(request) };
         api::may_stay_open(&cx, request, holder).await
@@ -221,18 +220,18 @@ impl Isolate<'_> {
         block_on(self.answer(request))
     }
 
-    /// GET with a credential; none where it is empty.
+    /// GET with a credential; an empty one sends no header.
     pub fn get(&self, path: &str, authorization: &str) -> Response {
         self.send(&Request::new("GET", path).authorization(authorization))
     }
 
-    /// A JSON body, as the first administrator; none where it is null.
+    /// Sends a JSON body as the first administrator; null sends no body.
     pub fn administer(&self, method: &str, path: &str, body: &Value) -> Response {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.send(&Request::new(method, path).authorization(&admin()).body(&text))
     }
 
-    /// Registers the seed's example with some members replaced.
+    /// Registers the seed's example app with some members replaced.
     pub fn register(&self, change: &Value) {
         let mut body = json!({
             "name": "ERP", "token_name": "token", "secret": "abcd", "expire": 86400,
@@ -251,14 +250,14 @@ impl Isolate<'_> {
         assert_eq!(response.status, 200, "{}", response.body);
     }
 
-    /// The cookie of a session that the first administrator begins by their password. `LOGIN_URL`
+    /// Signs the first administrator in by password and returns the session's cookie. `LOGIN_URL`
     /// must be `password`.
     pub fn session_of_admin(&self) -> String {
         let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
         cookie_of(&self.send(&Request::new("POST", "/v1/sign-in").body(&body)))
     }
 
-    /// Verifies a token as Bearer: the status, and the user name or the reason.
+    /// Verifies a token as Bearer. Returns the status, and the user name or the reason.
     pub fn verify(&self, token: &str) -> (u16, String) {
         let response = self.get("/v1/verify", &format!("Bearer {token}"));
         let body = json_of(&response);
@@ -266,13 +265,14 @@ impl Isolate<'_> {
         (response.status, word.unwrap_or_default().to_owned())
     }
 
-    /// Claims with an end in ten minutes.
+    /// Claims that expire in ten minutes.
     pub fn claims(&self, username: &str) -> Map<String, Value> {
         let end = self.world.now.get().seconds() + 600;
         json!({ "loginname": username, "exp": end }).as_object().cloned().unwrap_or_default()
     }
 
-    /// A token for alice of ten minutes, signed by HS256, with these claims besides or instead.
+    /// A token for alice, valid for ten minutes, signed with HS256. `claims` are added or replace
+    /// others.
     pub fn signed(&self, secret: &str, claims: &Value) -> String {
         let now = self.world.now.get().seconds();
         let mut all = json!({ "sub": "alice", "iat": now, "exp": now + 600 });
@@ -282,14 +282,13 @@ impl Isolate<'_> {
         forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), secret.as_bytes())
     }
 
-    /// A token of the seed's example app.
     pub fn token(&self, username: &str) -> String {
         jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username))
             .expect("a shared secret")
     }
 }
 
-/// The headers that the platform puts on every request.
+/// Headers that the platform sets on every request.
 fn of_every_request(name: &str) -> Option<String> {
     let value = [(PEER, "203.0.113.9"), ("host", "postern.test")]
         .into_iter()
@@ -306,7 +305,7 @@ pub fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", Base64::encode_string(format!("{username}:{password}").as_bytes()))
 }
 
-/// The cookie that an answer sets, with its name.
+/// The cookie that an answer sets, as `name=value`.
 pub fn cookie_of(response: &Response) -> String {
     let set = response.header("set-cookie").expect("a cookie");
     set.split(';').next().expect("a value").to_owned()
@@ -316,7 +315,7 @@ pub fn json_of(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or(Value::Null)
 }
 
-/// A token of any header and any claims, signed with HMAC as the header says, else with SHA-256.
+/// A token with any header and any claims, signed with the HMAC that the header names, else HS256.
 pub fn forge(header: &str, claims: &str, secret: &[u8]) -> String {
     use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
     use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
@@ -334,7 +333,7 @@ pub fn forge(header: &str, claims: &str, secret: &[u8]) -> String {
     format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
 }
 
-/// Lets others run first.
+/// Lets other futures run first.
 pub async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(|_| {
@@ -343,7 +342,7 @@ pub async fn yield_once() {
     .await;
 }
 
-/// Polls to the end. Host futures wait for nothing but each other.
+/// Polls a future to its end. Futures on the host wait only for each other.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -354,7 +353,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Polls all of them in turn until all have ended.
+/// Polls the futures in turn until all have ended.
 pub fn all_at_once<T>(futures: Vec<LocalFuture<'_, T>>) -> Vec<T> {
     let mut running: Vec<_> = futures.into_iter().map(|future| (Some(future), None)).collect();
     let mut context = Context::from_waker(Waker::noop());
@@ -370,12 +369,11 @@ pub fn all_at_once<T>(futures: Vec<LocalFuture<'_, T>>) -> Vec<T> {
     running.into_iter().filter_map(|(_, result)| result).collect()
 }
 
-/// A map that counts how often it is asked.
+/// A map behind the port `Kv` that counts its calls.
 #[derive(Default)]
 pub struct MapKv {
     pub values: RefCell<BTreeMap<String, String>>,
     pub calls: Cell<u32>,
-    /// How many bytes were read.
     pub bytes_read: Cell<usize>,
     pub fails: Cell<bool>,
 }
@@ -409,7 +407,7 @@ impl Kv for MapKv {
     }
 }
 
-/// The platform's limit: counts how often it is asked, and refuses every key of its list.
+/// The platform's rate limit: counts the calls, and refuses each key of its list.
 #[derive(Default)]
 pub struct Counting {
     pub asked: Cell<u32>,
@@ -423,13 +421,13 @@ impl Limiter for Counting {
     }
 }
 
-/// What is published at each URL; nothing answers elsewhere. Counts how often it is asked.
+/// What is published at each URL; other URLs do not answer. Counts the fetches.
 pub struct Publishers {
     pub answers: RefCell<BTreeMap<String, Result<Published, FetchProblem>>>,
     pub asked: Cell<u32>,
-    /// How long each answer takes; within the limit there is one.
+    /// How long an answer takes. A fetch whose limit is not longer times out.
     pub delay: Cell<Millis>,
-    /// What introspection endpoints were asked: the URL, the credential and the form.
+    /// Calls of introspection endpoints: the URL, the credential and the form.
     pub introspected: RefCell<Vec<[String; 3]>>,
     clock: Rc<Clock>,
 }
@@ -468,7 +466,7 @@ impl Issuers for Publishers {
         self.asked.set(self.asked.get() + 1);
         Box::pin(async move {
             yield_once().await;
-            // What is published when the issuer is asked.
+            // The answer is what is published when the request arrives.
             let answer = self.answers.borrow().get(url.as_str()).cloned();
             let delay = self.delay.get();
             if delay > Millis(0) {
@@ -502,7 +500,6 @@ impl Entropy for Random {
     }
 }
 
-/// The log, line by line.
 #[derive(Default)]
 pub struct Lines(pub RefCell<Vec<String>>);
 
@@ -520,7 +517,7 @@ impl Log for Lines {
 }
 
 impl Lines {
-    /// The lines of refusals, read.
+    /// The log lines of refusals, parsed.
     pub fn refusals(&self) -> Vec<Value> {
         let lines = self.0.borrow();
         lines
@@ -531,19 +528,22 @@ impl Lines {
     }
 }
 
-/// Decisions, each as the place of a deployment gets it.
+/// Decisions, each as the deployment's binding gets it.
 #[derive(Default)]
 pub struct DataPoints(pub RefCell<Vec<Value>>);
 
 impl Decisions for DataPoints {
     fn note(&self, decision: &Decision<'_>) {
         let Decision { kind, outcome, reason, dialect, app, rule, yes, no, begun_at } = decision;
-        let point = json!({ "kind": kind, "outcome": outcome, "reason": reason, "dialect": dialect, "app": app, "rule": rule, "yes": yes, "no": no, "begunAt": begun_at });
+        let point = json!({
+            "kind": kind, "outcome": outcome, "reason": reason, "dialect": dialect, "app": app,
+            "rule": rule, "yes": yes, "no": no, "begunAt": begun_at,
+        });
         self.0.borrow_mut().push(point);
     }
 }
 
-/// What goes on behind the answers.
+/// The background tasks (`waitUntil`).
 #[derive(Default)]
 pub struct Queue(pub RefCell<Vec<LocalFuture<'static, ()>>>);
 

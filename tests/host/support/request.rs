@@ -1,4 +1,4 @@
-//! Requests that tests make up.
+//! The requests that tests send.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,6 @@ use postern::ports::LocalFuture;
 
 use super::{ORIGIN, SECURE_ORIGIN};
 
-/// A request that a test makes up.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     method: String,
@@ -16,12 +15,12 @@ pub struct Request {
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
-    /// `None`: the usual one of the tests.
+    /// `None`: the default origin of the tests.
     origin: Option<String>,
 }
 
 impl Request {
-    /// What was sent under a name, joined.
+    /// All values of a header, joined by commas.
     pub(super) fn values(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
@@ -47,7 +46,7 @@ impl Request {
         }
     }
 
-    /// As it arrives over https.
+    /// Makes the request arrive over https.
     pub fn over_https(mut self) -> Self {
         self.origin = Some(SECURE_ORIGIN.to_owned());
         self

@@ -1,4 +1,4 @@
-//! The cache of a data centre. Until a test lets it work it does nothing, as on `workers.dev`.
+//! The cache of a data centre. It does nothing until a test switches it on, as on `workers.dev`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,11 +11,10 @@ use super::clock::Clock;
 
 pub struct DataCentre {
     pub works: Cell<bool>,
-    /// How long it takes to answer.
     pub takes: Cell<Millis>,
     pub gets: Cell<u32>,
     pub puts: Cell<u32>,
-    /// The text of each name, and until when it is kept.
+    /// The text of each name, and when it expires.
     pub entries: RefCell<BTreeMap<String, (String, Millis)>>,
     clock: Rc<Clock>,
 }

@@ -1,5 +1,5 @@
-//! Public-key signatures on the host: what WebCrypto does at the edge, by `RustCrypto`; and the
-//! issuers of the tests, who sign.
+//! Public-key signatures on the host. `RustCrypto` does what WebCrypto does at the edge. Also the
+//! issuers of the tests, who sign tokens.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1v15, pss};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-/// `RustCrypto`, counting what it is asked.
+/// `RustCrypto` that counts its calls.
 #[derive(Default)]
 pub struct Native {
     pub verifications: Cell<u32>,
@@ -37,7 +37,7 @@ impl Signatures for Native {
     ) -> LocalFuture<'a, Result<bool, Fault>> {
         self.verifications.set(self.verifications.get() + 1);
         Box::pin(async move {
-            // Others run meanwhile, as they do while WebCrypto works.
+            // Other requests run while WebCrypto works.
             super::yield_once().await;
             verify(algorithm, key, signature, message)
         })
@@ -128,7 +128,7 @@ fn verify(
     })
 }
 
-/// Of any length that Postern takes; the crate's own reader stops at 4096 bits.
+/// Reads a key of any length that Postern accepts. The crate's own reader stops at 4096 bits.
 fn rsa_key(spki: &[u8]) -> Result<RsaPublicKey, Fault> {
     let info = rsa::pkcs8::SubjectPublicKeyInfoRef::try_from(spki).map_err(fault)?;
     let key =
@@ -138,7 +138,7 @@ fn rsa_key(spki: &[u8]) -> Result<RsaPublicKey, Fault> {
         .map_err(fault)
 }
 
-/// An issuer, with a key pair of its own.
+/// An issuer with its own key pair.
 pub enum Issuer {
     Rsa(Box<RsaPrivateKey>),
     P256(p256::ecdsa::SigningKey),
@@ -148,7 +148,8 @@ pub enum Issuer {
 }
 
 impl Issuer {
-    /// One whose key is for the algorithm. RSA issuers share one key: it takes a second to make.
+    /// An issuer whose key fits the algorithm. RSA issuers share one key, because generating one
+    /// takes a second.
     pub fn of(algorithm: Algorithm) -> Self {
         static RSA: OnceLock<RsaPrivateKey> = OnceLock::new();
         match algorithm {
@@ -164,7 +165,6 @@ impl Issuer {
         }
     }
 
-    /// The public key as SPKI.
     pub fn spki(&self) -> Vec<u8> {
         let document = match self {
             Self::Rsa(key) => key.to_public_key().to_public_key_der(),
@@ -180,7 +180,7 @@ impl Issuer {
         document.expect("a document").into_vec()
     }
 
-    /// The same as PEM.
+    /// The public key as PEM.
     pub fn pem(&self) -> String {
         let base64 = Base64::encode_string(&self.spki());
         let lines: Vec<_> =
@@ -188,7 +188,7 @@ impl Issuer {
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
-    /// The same as JWK, with further members.
+    /// The public key as JWK, with further members.
     pub fn jwk(&self, more: &Value) -> Value {
         let encode = |bytes: &[u8]| json!(Base64UrlUnpadded::encode_string(bytes));
         let ec = |curve: &str, bytes: usize| {
@@ -198,13 +198,15 @@ impl Issuer {
         };
         let mut jwk = match self {
             Self::Rsa(key) => {
-                json!({ "kty": "RSA", "n": encode(&key.n().to_bytes_be()), "e": encode(&key.e().to_bytes_be()) })
+                let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
+                json!({ "kty": "RSA", "n": encode(&n), "e": encode(&e) })
             }
             Self::P256(_) => ec("P-256", 32),
             Self::P384(_) => ec("P-384", 48),
             Self::P521(_) => ec("P-521", 66),
             Self::Ed25519(key) => {
-                json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.verifying_key().as_bytes()) })
+                let x = encode(key.verifying_key().as_bytes());
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": x })
             }
         };
         for (name, value) in more.as_object().into_iter().flatten() {
@@ -213,7 +215,7 @@ impl Issuer {
         jwk
     }
 
-    /// The signature over a message, as the algorithm wants it and JWS writes it.
+    /// The signature over a message, in the form that JWS uses for the algorithm.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
         use rsa::signature::{RandomizedSigner as _, Signer as _};
         match (self, algorithm) {
@@ -252,7 +254,7 @@ impl Issuer {
         }
     }
 
-    /// A token under the algorithm, with further members in its header.
+    /// A token signed with the algorithm, with further members in its header.
     pub fn token(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
         let mut whole = json!({ "typ": "JWT", "alg": algorithm.name() });
         for (name, value) in header.as_object().into_iter().flatten() {

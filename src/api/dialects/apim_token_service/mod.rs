@@ -1,7 +1,8 @@
-//! The dialect of the IoT portal's access tokens, under `/apim-token-service`: an application's
-//! proof for a token.
+//! The dialect of the IoT portal's access tokens, under `/apim-token-service`: an application
+//! proves that it has its secret, and gets a token.
 //!
-//! `status` is 0, or a code of the platform's; where it has none, the HTTP status.
+//! `status` is 0, or an error code of that platform. For errors without a code, it is the HTTP
+//! status.
 
 mod handlers;
 mod wire;
@@ -13,7 +14,6 @@ use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Rule};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "apim_token_service",
     summary: "Access tokens of applications, as the IoT portal issues them",
@@ -35,7 +35,7 @@ const ROUTES: &[Route] = &[
         &["/apim-token-service/v2.0/token/get"],
         handler!(handlers::get),
     )
-    .summary("Issues an application its access token; while one counts, the same again")
+    .summary("Issues an application its access token; while that is valid, the same token again")
     .body(&wire::ApplicationProof::SHAPE)
     .refuses(&[401])
     .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),
@@ -45,7 +45,7 @@ const ROUTES: &[Route] = &[
         &["/apim-token-service/v2.0/token/refresh"],
         handler!(handlers::refresh),
     )
-    .summary("Replaces an application's access token by a new one")
+    .summary("Replaces an application's access token")
     .body(&wire::Refresh::SHAPE)
     .refuses(&[401])
     .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),

@@ -1,5 +1,5 @@
-//! What the JSON of access tokens looks like. Sources: the published pages "Get Access Token" and
-//! "Refresh Access Token".
+//! The JSON of access tokens. Sources: the published pages "Get Access Token" and "Refresh Access
+//! Token".
 
 use crate::actions::access_tokens::{Issued, SecretProof};
 use crate::api::http::body::Fields;
@@ -16,21 +16,33 @@ const BUSINESS: &str = "apim-token-service";
 request! {
     pub(super) struct ApplicationProof as "ApplicationProof" {
         "appKey" access_key: Present => "the application's access key",
-        "encryption" encryption: Present => "lower-case hex SHA-256 of appKey, timestamp and appSecret, one after another",
-        "timestamp" timestamp: Timestamp => "epoch milliseconds, within 15 minutes of now; digits in a string are taken",
-    } example r#"{"appKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","encryption":"87c6885cec7525e2f219f86a82b280cc8c2d6ff4040a4b5f8acf9aeeda37aba8","timestamp":1572574909697}"#
+        "encryption" encryption: Present =>
+            "lower-case hex SHA-256 of the concatenation of appKey, timestamp and appSecret",
+        "timestamp" timestamp: Timestamp =>
+            "epoch milliseconds, within 15 minutes of now; digits in a string are accepted",
+    } example r#"{
+        "appKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b",
+        "encryption":"87c6885cec7525e2f219f86a82b280cc8c2d6ff4040a4b5f8acf9aeeda37aba8",
+        "timestamp":1572574909697
+    }"#
 }
 
 request! {
     pub(super) struct Refresh as "ApplicationRefresh" {
         "appKey" access_key: Present => "the application's access key",
-        "encryption" encryption: Present => "lower-case hex SHA-256 of appKey, timestamp and appSecret, one after another",
-        "timestamp" timestamp: Timestamp => "epoch milliseconds, within 15 minutes of now; digits in a string are taken",
-        "accessToken" access_token: Present => "the token that is to be replaced",
-    } example r#"{"appKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","encryption":"87c6885cec7525e2f219f86a82b280cc8c2d6ff4040a4b5f8acf9aeeda37aba8","timestamp":1572574909697,"accessToken":"64 hex digits"}"#
+        "encryption" encryption: Present =>
+            "lower-case hex SHA-256 of the concatenation of appKey, timestamp and appSecret",
+        "timestamp" timestamp: Timestamp =>
+            "epoch milliseconds, within 15 minutes of now; digits in a string are accepted",
+        "accessToken" access_token: Present => "the token to replace",
+    } example r#"{
+        "appKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b",
+        "encryption":"87c6885cec7525e2f219f86a82b280cc8c2d6ff4040a4b5f8acf9aeeda37aba8",
+        "timestamp":1572574909697,"accessToken":"64 hex digits"
+    }"#
 }
 
-/// A text that is not empty; an empty one is missing.
+/// A required text. An empty one is reported as missing.
 pub(super) struct Present(String);
 
 impl Member for Present {
@@ -73,21 +85,22 @@ answer! {
 answer! {
     pub(super) struct Failure<'a> as "AccessTokenFailure" {
         "status" status: u16 =>
-            "1001 used before, 1002 no such appKey, 1003 wrong encryption, 1004 wrong value, 1202 missing, 1203 expired; else the HTTP status",
+            "1001 used before, 1002 no such appKey, 1003 wrong encryption, 1004 wrong value, 1202 \
+             missing, 1203 expired; else the HTTP status",
         "msg" message: &'a str => "what is wrong",
         "business" business: &'static str => "apim-token-service",
-    } example r#"{"status":1002,"msg":"there is no such application","business":"apim-token-service"}"#
+    } example r#"{
+        "status":1002,"msg":"there is no such application","business":"apim-token-service"
+    }"#
 }
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads an application's proof.
 pub(super) fn proof(fields: &Fields) -> Result<SecretProof> {
     let ApplicationProof { access_key, encryption, timestamp } = ApplicationProof::read(fields)?;
     Ok(SecretProof { access_key: access_key.0, timestamp, encryption: encryption.0 })
 }
 
-/// Reads an application's proof, and the token that is to be replaced.
 pub(super) fn refresh(fields: &Fields) -> Result<(SecretProof, PlainToken)> {
     let Refresh { access_key, encryption, timestamp, access_token } = Refresh::read(fields)?;
     Ok((
@@ -96,7 +109,6 @@ pub(super) fn refresh(fields: &Fields) -> Result<(SecretProof, PlainToken)> {
     ))
 }
 
-/// What brings a token.
 pub(super) fn issued(issued: &Issued) -> Response {
     let data = AccessToken { token: issued.token.expose(), expire: issued.seconds_left };
     Response::json(
@@ -105,7 +117,6 @@ pub(super) fn issued(issued: &Issued) -> Response {
     )
 }
 
-/// The envelope of failures.
 pub(super) fn failure(http_status: u16, status: u16, message: &str) -> Response {
     Response::json(http_status, &Failure { status, message, business: BUSINESS })
 }

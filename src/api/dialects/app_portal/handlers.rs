@@ -1,4 +1,4 @@
-//! Parse, act, map.
+//! Handlers: parse the request, call the action, map the answer.
 
 use super::wire;
 use crate::actions::authorizations::{self, Principal};
@@ -28,14 +28,14 @@ pub(super) async fn info(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     ))
 }
 
-/// An error whose fields have the names of this dialect.
+/// An error with the field names of this dialect.
 fn named(error: Error) -> Error {
     error
         .with_field_named("organization", wire::ORGANIZATION.name)
         .with_field_named("application", wire::APPLICATION.name)
 }
 
-/// The application that signed, else the administrator: the route lets nobody else in.
+/// The application that signed the call, otherwise the administrator. The route admits nobody else.
 fn principal<'a>(call: &'a Call<'_>) -> Result<Principal<'a>> {
     match &call.application {
         Some(application) => Ok(Principal::Application(application)),

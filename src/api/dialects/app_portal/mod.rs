@@ -1,7 +1,7 @@
 //! The dialect of the IoT portal's application authorization, under `/app-portal-service`.
 //!
-//! Success is `{"code":0,"message":"OK","data":…}`; failure has 31000 and the HTTP status as its
-//! code, and `data` false.
+//! A success is `{"code":0,"message":"OK","data":…}`. A failure has the code 31000 plus the HTTP
+//! status, and `data` is false.
 
 mod handlers;
 mod wire;
@@ -13,7 +13,6 @@ use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::{Error, Refusal, Rule};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "app_portal",
     summary: "What applications are authorized to, as the IoT portal sets it",
@@ -35,7 +34,7 @@ const ROUTES: &[Route] = &[
         &["/app-portal-service/v2.3/app/authorization/set"],
         handler!(handlers::set),
     )
-    .summary("Replaces what an application of an organization is authorized to")
+    .summary("Replaces the types of data that an application of an organization is authorized to")
     .access(Access::Application)
     .query(&[wire::ORGANIZATION])
     .refuses(&[404])
@@ -46,7 +45,7 @@ const ROUTES: &[Route] = &[
         &["/app-portal-service/v2.3/app/authorization/info"],
         handler!(handlers::info),
     )
-    .summary("Lists what an application of an organization is authorized to")
+    .summary("Lists the types of data that an application of an organization is authorized to")
     .access(Access::Application)
     .query(&[wire::ORGANIZATION, wire::APPLICATION])
     .refuses(&[404])
@@ -76,7 +75,7 @@ fn failure(error: &Error, _: Millis) -> Response {
     wire::failure(message::status(error), &message)
 }
 
-/// What is said of somebody known who may not.
+/// The message for a known caller who is refused.
 fn forbidden(refusal: &Refusal) -> String {
     match refusal {
         Refusal::MayNotAuthorize | Refusal::NotAdministrator => {

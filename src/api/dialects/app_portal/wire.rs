@@ -1,5 +1,5 @@
-//! What the JSON of application authorization looks like. Source: the published page "Update
-//! Application Authorization".
+//! The JSON of application authorization. Source: the published page "Update Application
+//! Authorization".
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Request, answer, request};
@@ -13,17 +13,18 @@ use crate::error::{Error, Result};
 pub(super) const ORGANIZATION: Field = required("orgId", PLAIN_ID, "the organization's id");
 /// The parameter that names the application.
 pub(super) const APPLICATION: Field = required("appId", PLAIN_ID, "the application's access key");
-/// The member with what it is authorized to.
+/// The member with the types of data that the application is authorized to.
 pub(super) const TYPES: &str = "dataAuthorizeType";
 
 request! {
     pub(super) struct Authorization as "Authorization" {
         "appId" access_key: AppId => "the application's access key",
-        "dataAuthorizeType" authorizations: Authorizations => "what it is to be authorized to; doubles collapse",
+        "dataAuthorizeType" authorizations: Authorizations =>
+            "the types of data to authorize it to; duplicates are ignored",
     } example r#"{"appId":"your_access_key","dataAuthorizeType":["ROLE","USER_OP","ASSET","USER"]}"#
 }
 
-/// An access key, as it was sent; an empty one is missing.
+/// An access key. An empty one is reported as missing.
 pub(super) struct AppId(pub(super) String);
 
 impl Member for AppId {
@@ -55,7 +56,8 @@ answer! {
 
 answer! {
     pub(super) struct Types as "AuthorizationTypes" {
-        "dataAuthorizeType" types: Vec<&'static str> as Kind::list(&AUTHORIZATION_TYPE) => "what the application is authorized to",
+        "dataAuthorizeType" types: Vec<&'static str> as Kind::list(&AUTHORIZATION_TYPE) =>
+            "the types of data that the application is authorized to",
     } example r#"{"dataAuthorizeType":["USER","ASSET","ROLE","USER_OP"]}"#
 }
 
@@ -63,13 +65,15 @@ answer! {
     pub(super) struct Info as "AuthorizationInfo" {
         "code" code: i64 => "0",
         "message" message: &'static str => "OK",
-        "data" data: Types => "what the application is authorized to",
-    } example r#"{"code":0,"message":"OK","data":{"dataAuthorizeType":["USER","ASSET","ROLE","USER_OP"]}}"#
+        "data" data: Types => "the types of data that the application is authorized to",
+    } example r#"{
+        "code":0,"message":"OK","data":{"dataAuthorizeType":["USER","ASSET","ROLE","USER_OP"]}
+    }"#
 }
 
 answer! {
     pub(super) struct Failure<'a> as "AuthorizationFailure" {
-        "code" code: i64 => "31000 and the HTTP status",
+        "code" code: i64 => "31000 plus the HTTP status",
         "message" message: &'a str => "what is wrong",
         "data" data: bool => "false",
     } example r#"{"code":31400,"message":"OU ID is required","data":false}"#
@@ -78,19 +82,16 @@ answer! {
 pub(super) const DONE: Shape = Done::SHAPE;
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads an application's access key and what it is to be authorized to.
 pub(super) fn authorization(fields: &Fields) -> Result<(String, Authorizations)> {
     let Authorization { access_key: AppId(access_key), authorizations } =
         Authorization::read(fields)?;
     Ok((access_key, authorizations))
 }
 
-/// What a change answers.
 pub(super) fn done() -> Response {
     Response::json(200, &Done { code: 0, message: "OK", data: true })
 }
 
-/// What an application is authorized to.
 pub(super) fn info(authorizations: Authorizations) -> Response {
     Response::json(
         200,
@@ -98,7 +99,6 @@ pub(super) fn info(authorizations: Authorizations) -> Response {
     )
 }
 
-/// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
     Response::json(status, &Failure { code: 31_000 + i64::from(status), message, data: false })
 }

@@ -1,4 +1,4 @@
-//! What answers each path.
+//! Handlers of the AuthZEN endpoints.
 
 use serde::Serialize;
 
@@ -24,20 +24,21 @@ async fn members(call: &Call<'_>) -> Result<Members> {
     wire::members(call.request, &call.body().await?)
 }
 
-/// A question, and whether it is to be explained.
+/// A question, and whether the caller wants an explanation.
 struct Question<'r> {
     asked: Asked<'r>,
     explains: bool,
 }
 
-/// The question of a request, or of an item whose missing members are the request's.
+/// The question of a request or of an item. `defaults` is the request, whose members replace those
+/// that the item lacks.
 fn question<'c>(
     cx: &'c Cx,
     item: &Members,
     defaults: Option<&Members>,
 ) -> std::result::Result<Question<'c>, Wrong> {
     let default = |name: &str| defaults.filter(|_| !item.contains_key(name)).unwrap_or(item);
-    // A type that is wrong is found before anything that is missing.
+    // A member of the wrong type is reported before one that is missing.
     let subject = wire::named(default("subject"), "subject");
     let action = wire::action_name(default("action"));
     let resource = wire::named(default("resource"), "resource");
@@ -70,7 +71,7 @@ fn question<'c>(
     Ok(Question { asked, explains })
 }
 
-/// What a resource is. Of a route, the rules are found that are about its method.
+/// The resource that a question names. For a route, finds the rules that apply to its method.
 fn resource_of<'c>(cx: &'c Cx, resource: &Named, id: &str, action: &str) -> Result<Resource<'c>> {
     if resource.of != ROUTE {
         return Ok(Resource::parse(&resource.of, id));
@@ -91,13 +92,14 @@ fn resource_of<'c>(cx: &'c Cx, resource: &Named, id: &str, action: &str) -> Resu
         return Err(Error::invalid("resource.id", why));
     }
     let named = |error: Error| error.with_field_named("url", "resource.id");
-    // The gateway may send the path on as the client wrote it, so each way of reading it counts.
+    // The gateway may forward the path as the client wrote it, so the rules must hold for every way
+    // of reading it.
     match_rules(rules, action, authority, path, query).map_err(named)?;
     match_rules_as_written(rules, action, authority, path, "resource.id")
         .map(|matched| Resource::Route(Some(matched)))
 }
 
-/// The type of resources that the rules of the gateway decide about.
+/// The resource type that the gateway's rules decide about.
 const ROUTE: &str = "route";
 
 pub(super) async fn evaluation(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -164,7 +166,7 @@ pub(super) async fn evaluations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(200, &all))
 }
 
-/// Answers questions in their order, those that are asked rightly together.
+/// Answers questions in their order. All valid ones are evaluated together.
 async fn answered(
     cx: &Cx,
     call: &Call<'_>,
@@ -186,12 +188,11 @@ async fn answered(
     let explained = |answer: &Result<(Decision, bool)>| {
         matches!(answer, Ok((_, true))) && caller.is_administrator()
     };
-    let of: Vec<_> = all
-        .iter()
-        .map(|answer| {
-            answer.as_ref().ok().filter(|_| explained(answer)).and_then(|(decision, _)| decision.of)
-        })
-        .collect();
+    let explained_of = |answer: &Result<(Decision, bool)>| match answer {
+        Ok((decision, _)) if explained(answer) => decision.of,
+        _ => None,
+    };
+    let of: Vec<_> = all.iter().map(explained_of).collect();
     let has_one = all.iter().any(explained);
     let mut via =
         if has_one { decisions::via(cx, caller, &of).await? } else { Vec::new() }.into_iter();
@@ -214,7 +215,7 @@ fn via_of(grant: &Grant) -> Via {
     Via { grant: grant.id, object_type: grant.object_type.name(), object_id: grant.object_id }
 }
 
-/// An item of a batch that cannot be answered is denied.
+/// The answer to an invalid item of a batch: denied, with the error.
 fn of_error(error: &Error) -> Decided {
     let error =
         ItemError { status: i64::from(message::status(error)), message: message::sentence(error) };
@@ -228,7 +229,7 @@ fn of_error(error: &Error) -> Decided {
     }
 }
 
-/// An answer with results; the page stands before them.
+/// The answer to a search. The order of the members is part of the wire format: `page` comes first.
 #[derive(Serialize)]
 struct Results<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,8 +237,8 @@ struct Results<T> {
     results: Vec<T>,
 }
 
-/// How many of the results a page has, and what it says of itself; one more than fits was looked
-/// for.
+/// How many results this page has, and its `page` member. The search looked for one result more
+/// than `limit`, which shows whether there is a next page.
 fn page_of(
     cx: &Cx,
     asked: &AskedPage,
@@ -277,7 +278,6 @@ pub(super) async fn subjects(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(entities(cx, &page, &place, &of, &found))
 }
 
-/// A search for subjects.
 struct Asking<'c> {
     of: String,
     kind: Option<SubjectKind>,
@@ -361,11 +361,12 @@ pub(super) async fn actions(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(200, &Results { page, results }))
 }
 
-/// For how long the metadata may be kept, where no Host header has a say in them.
+/// The `Cache-Control` of the metadata if they do not depend on the Host header.
 const METADATA_KEPT: &str = "public, max-age=3600";
 
 pub(super) async fn metadata(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    // Where it is set, no Host header chooses what clients will trust.
+    // With `PUBLIC_ORIGIN` set, a forged Host header cannot choose the endpoints that clients will
+    // trust.
     let origin = session_cookie::origin(cx, call.request).trim_end_matches('/');
     let at = |path: &str| format!("{origin}{path}");
     let metadata = Metadata {

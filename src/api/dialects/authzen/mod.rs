@@ -1,5 +1,5 @@
 //! The `OpenID` AuthZEN Authorization API 1.0, under `/access/v1`: decisions for gateways and
-//! applications that know only the standard. A deny is an answer, and a failure is a JSON string.
+//! applications that speak this standard only. A deny is a success; a failure is a JSON string.
 
 mod handlers;
 mod pages;
@@ -15,7 +15,6 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::Error;
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "authzen",
     summary: "Decisions by the AuthZEN Authorization API 1.0",
@@ -37,46 +36,59 @@ pub const DIALECT: Dialect = Dialect {
 
 const METADATA: &str = "/.well-known/authzen-configuration";
 
-/// After how many seconds another attempt is worth making where D1 does not answer.
+/// Seconds until a client may try again if D1 does not answer.
 const RETRY_AFTER_S: &str = "2";
 
 const ROUTES: &[Route] = &[
     asks("evaluate_access", &[wire::EVALUATION], handler!(handlers::evaluation))
         .summary("Decides whether a subject may perform an action on a resource")
         .about(
-            "Subjects are of the types user and identity (by user name), user_id and application (by access key). Resources are of the \
-             types service (by id), route (a path or URL, with the method as the action, decided by ORIGIN_RULES), organization, and of \
-             those that `/v1/resource-types` defines. What is unknown is denied. `properties` and `context` are taken and not looked at, \
-             but for `context.explain`, by which administrators are told the grants that decided, and `resource.properties.hostname`, the \
-             host of a route. Whoever is neither an administrator nor a key asks about themselves, and with GRANT about a service.",
+            "Types of subjects are user and identity (by user name), user_id, and application (by \
+             access key). Types of resources are service (by id), route (a path or URL, with the \
+             method as the action, decided by ORIGIN_RULES), organization, and those that \
+             `/v1/resource-types` defines. Anything unknown is denied. `properties` and `context` \
+             are accepted but ignored, with two exceptions: with `context.explain` administrators \
+             get the grants that decided, and `resource.properties.hostname` is the host of a \
+             route. Callers that are neither administrators nor keys may ask about themselves, and \
+             about others on services where they have GRANT.",
         )
         .body(&wire::Evaluation::SHAPE)
         .answers(Answer::json(200, &wire::Decided::SHAPE)),
     asks("evaluate_accesses", &[wire::EVALUATIONS], handler!(handlers::evaluations))
-        .summary("Decides about up to 100 such questions")
+        .summary("Decides up to 100 questions")
         .about(
-            "Members of the request stand for those that an item leaves out, each as a whole. An item that is incomplete, or that the \
-             caller may not ask, is denied with `context.error`. Without items it is the question that the request itself is.",
+            "The request's members replace those that an item omits, each as a whole. An item that \
+             is incomplete, or that the caller may not ask, is denied with `context.error`. \
+             Without items, the request itself is the question.",
         )
         .body(&wire::Evaluations::SHAPE)
         .answers(Answer::json(200, &wire::AllDecided::SHAPE)),
     asks("search_subjects", &[wire::SEARCH_SUBJECT], handler!(handlers::subjects))
         .summary("Lists the subjects of a type that may perform an action on a resource")
-        .about("By ascending user id. Each result is one that an evaluation answers with true, and the reverse.")
+        .about(
+            "Results are ordered by user id. A subject is a result exactly if an evaluation would \
+             permit it.",
+        )
         .body(&wire::SubjectSearch::SHAPE)
         .answers(Answer::json(200, &wire::ENTITIES)),
     asks("search_resources", &[wire::SEARCH_RESOURCE], handler!(handlers::resources))
         .summary("Lists the resources of a type on which a subject may perform an action")
-        .about("By ascending id of the service. Each result is one that an evaluation answers with true, and the reverse.")
+        .about(
+            "Results are ordered by service id. A resource is a result exactly if an evaluation \
+             would permit it.",
+        )
         .body(&wire::ResourceSearch::SHAPE)
         .answers(Answer::json(200, &wire::ENTITIES)),
     asks("search_actions", &[wire::SEARCH_ACTION], handler!(handlers::actions))
         .summary("Lists the actions that a subject may perform on a resource")
-        .about("By ascending name: the names that `/v1/resource-types` gives the type, and the permissions.")
+        .about(
+            "Results are ordered by name: the names that `/v1/resource-types` gives the type, and \
+             the permissions.",
+        )
         .body(&wire::ActionSearch::SHAPE)
         .answers(Answer::json(200, &wire::ACTIONS)),
     Route::get("show_authzen_configuration", &[METADATA], handler!(handlers::metadata))
-        .summary("Tells where the endpoints are")
+        .summary("Lists the URLs of the endpoints")
         .access(Access::Public)
         .answers(Answer::json(200, &wire::Metadata::SHAPE)),
 ];
@@ -89,10 +101,10 @@ const fn asks(operation: &'static str, paths: &'static [&'static str], handler: 
         .decides("authzen")
 }
 
-/// The longest `X-Request-ID` that is sent back.
+/// In bytes. A longer `X-Request-ID` is not echoed.
 const MAX_REQUEST_ID: usize = 1024;
 
-/// What the caller calls the request. An answer says it as it came, whatever the answer is.
+/// The request id that the caller sent. Every answer of this dialect echoes it unchanged.
 pub fn request_id(request: &dyn Inbound) -> Option<String> {
     let path = request.path();
     let is_below = |prefix: &&str| {

@@ -1,6 +1,5 @@
-//! The tokens that lead to the next page of a search. A token says how many results a page has, and
-//! where the last one ended; it counts for the search that it was made for, and nobody else can
-//! make one.
+//! Tokens for the next page of a search. A token contains the page size, the last result and a hash
+//! of the search, and is valid for that search only. Its mark proves that Postern made it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -11,21 +10,20 @@ use crate::domain::json;
 use crate::domain::secret::{hex, sha256};
 use crate::error::{Error, Result};
 
-/// A longer text is none that was made here: the last key of a page is a name of at most 64
-/// characters.
+/// Postern's own tokens are shorter: the last key of a page is a name of at most 64 characters.
 const MAX_TOKEN_BYTES: usize = 1024;
 
 /// Where a page begins, and how long it is.
 pub(super) struct Place {
-    /// How many results at most.
+    /// The most results of the page.
     pub(super) limit: i64,
-    /// The key of the last result of the page before.
+    /// The key of the last result of the previous page.
     pub(super) after: Option<String>,
     search: String,
 }
 
 impl Place {
-    /// The place that a request asks for, in a search that these texts tell from every other.
+    /// The place that a request asks for. `search` are the texts that identify the search.
     pub(super) fn of(cx: &Cx, asked: &AskedPage, search: &[&str]) -> Result<Self> {
         let search = hex(&sha256(json!(search).to_string().as_bytes()));
         let Some(token) = &asked.token else {
@@ -44,14 +42,14 @@ impl Place {
         Ok(Self { limit: asked.limit.unwrap_or(limit), after: Some(after), search })
     }
 
-    /// The key as a number; the least where the page is the first.
+    /// The key as a number; the least number for the first page.
     pub(super) fn after_id(&self) -> Result<i64> {
         let wrong =
             || Error::invalid("page.token", "must be the next_token of a page of the same search");
         self.after.as_ref().map_or(Ok(i64::MIN), |after| after.parse().map_err(|_| wrong()))
     }
 
-    /// The token of the page behind the result with this key.
+    /// The token of the page after the result with this key.
     pub(super) fn next(&self, cx: &Cx, last: &str) -> String {
         let text = json!([self.limit, last, self.search]).to_string();
         format!(

@@ -1,5 +1,5 @@
-//! Bodies, as the specification has them. Members that it does not know are ignored at every level;
-//! null, where an object or a string is due, and a member that is there twice are refused.
+//! The bodies of the specification. Members that it does not define are ignored at every level.
+//! Null in place of an object or a string, and repeated members, are refused.
 
 use serde_json::{Map, Value};
 
@@ -11,11 +11,8 @@ use crate::api::http::shape::{Field, Kind, Shape, optional, required};
 use crate::domain::json;
 use crate::error::{Error, Result};
 
-/// How many questions one request may ask.
 pub(super) const MAX_EVALUATIONS: usize = 100;
-/// How many results a page has where nobody says.
 const DEFAULT_LIMIT: i64 = 100;
-/// How many it has at most.
 const MAX_LIMIT: i64 = 1000;
 
 pub(super) const EVALUATION: &str = "/access/v1/evaluation";
@@ -24,7 +21,7 @@ pub(super) const SEARCH_SUBJECT: &str = "/access/v1/search/subject";
 pub(super) const SEARCH_RESOURCE: &str = "/access/v1/search/resource";
 pub(super) const SEARCH_ACTION: &str = "/access/v1/search/action";
 
-const PROPERTIES: Field = optional("properties", Kind::AnyObject, "taken, and not looked at");
+const PROPERTIES: Field = optional("properties", Kind::AnyObject, "accepted, but ignored");
 const TYPE: Field = required("type", Kind::TEXT, "the type");
 
 /// Declares the shape of a request.
@@ -33,7 +30,8 @@ macro_rules! shape {
         pub(super) struct $type;
 
         impl Declared for $type {
-            const SHAPE: Shape = Shape { name: $name, fields: &[$($field),*], includes: &[], example: $example };
+            const SHAPE: Shape =
+                Shape { name: $name, fields: &[$($field),*], includes: &[], example: $example };
         }
     };
 }
@@ -68,7 +66,8 @@ const OPTIONS: Shape = Shape {
     fields: &[optional(
         "evaluations_semantic",
         Kind::OneOf(&Semantic::NAMES),
-        "which items are answered: all, or those up to the first that is denied or permitted; default: all",
+        "which items are answered: all, or those up to the first that is denied or permitted; \
+         default: all",
     )],
     includes: &[],
     example: r#"{"evaluations_semantic":"execute_all"}"#,
@@ -79,7 +78,7 @@ const PAGE: Shape = Shape {
         optional(
             "limit",
             Kind::Int64 { min: 1, max: i64::MAX },
-            "how many results at most; default 100, 1000 at most",
+            "the most results of a page; default 100, at most 1000",
         ),
         optional("token", Kind::TEXT, "the next_token of the page before"),
         PROPERTIES,
@@ -88,7 +87,7 @@ const PAGE: Shape = Shape {
     example: r#"{"limit":100}"#,
 };
 const CONTEXT: Field =
-    optional("context", Kind::AnyObject, "taken, and not looked at, but for explain");
+    optional("context", Kind::AnyObject, "accepted, but ignored, except for explain");
 const ASKED_PAGE: Field = optional("page", Kind::OpenObject(&PAGE), "which page");
 
 const fn entity(name: &'static str, about: &'static str) -> Field {
@@ -104,15 +103,20 @@ const fn action() -> Field {
 }
 
 shape! {
-    Evaluation as "AuthzenEvaluation" { entity("subject", "who"), action(), entity("resource", "with what"), CONTEXT }
-    example r#"{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record","id":"record-1"}}"#
+    Evaluation as "AuthzenEvaluation" {
+        entity("subject", "who acts"), action(), entity("resource", "what is acted on"), CONTEXT
+    }
+    example r#"{
+        "subject":{"type":"user","id":"alice"},"action":{"name":"read"},
+        "resource":{"type":"record","id":"record-1"}
+    }"#
 }
 const ITEM: Shape = Shape {
     name: "AuthzenEvaluationItem",
     fields: &[
-        optional("subject", Kind::OpenObject(&ENTITY), "who; default: the request's"),
+        optional("subject", Kind::OpenObject(&ENTITY), "who acts; default: the request's"),
         optional("action", Kind::OpenObject(&ACTION), "what is to be done; default: the request's"),
-        optional("resource", Kind::OpenObject(&ENTITY), "with what; default: the request's"),
+        optional("resource", Kind::OpenObject(&ENTITY), "what is acted on; default: the request's"),
         CONTEXT,
     ],
     includes: &[],
@@ -120,9 +124,17 @@ const ITEM: Shape = Shape {
 };
 shape! {
     Evaluations as "AuthzenEvaluations" {
-        optional("subject", Kind::OpenObject(&ENTITY), "who, where an item does not say"),
-        optional("action", Kind::OpenObject(&ACTION), "what is to be done, where an item does not say"),
-        optional("resource", Kind::OpenObject(&ENTITY), "with what, where an item does not say"),
+        optional("subject", Kind::OpenObject(&ENTITY), "who acts, if an item does not name it"),
+        optional(
+            "action",
+            Kind::OpenObject(&ACTION),
+            "what is to be done, if an item does not name it",
+        ),
+        optional(
+            "resource",
+            Kind::OpenObject(&ENTITY),
+            "what is acted on, if an item does not name it",
+        ),
         CONTEXT,
         optional(
             "evaluations",
@@ -131,36 +143,55 @@ shape! {
         ),
         optional("options", Kind::OpenObject(&OPTIONS), "how they are answered"),
     }
-    example r#"{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"evaluations":[{"resource":{"type":"record","id":"record-1"}},{"resource":{"type":"record","id":"record-2"}}]}"#
+    example r#"{
+        "subject":{"type":"user","id":"alice"},"action":{"name":"read"},
+        "evaluations":[
+            {"resource":{"type":"record","id":"record-1"}},
+            {"resource":{"type":"record","id":"record-2"}}
+        ]
+    }"#
 }
 shape! {
     SubjectSearch as "AuthzenSubjectSearch" {
-        entity_type("subject", "whose type is looked for"), action(), entity("resource", "with what"), CONTEXT, ASKED_PAGE
+        entity_type("subject", "the type of subjects to search for"), action(),
+        entity("resource", "what is acted on"), CONTEXT, ASKED_PAGE
     }
-    example r#"{"subject":{"type":"user"},"action":{"name":"read"},"resource":{"type":"record","id":"record-1"}}"#
+    example r#"{
+        "subject":{"type":"user"},"action":{"name":"read"},
+        "resource":{"type":"record","id":"record-1"}
+    }"#
 }
 shape! {
     ResourceSearch as "AuthzenResourceSearch" {
-        entity("subject", "who"), action(), entity_type("resource", "whose type is looked for"), CONTEXT, ASKED_PAGE
+        entity("subject", "who acts"), action(),
+        entity_type("resource", "the type of resources to search for"), CONTEXT, ASKED_PAGE
     }
-    example r#"{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record"}}"#
+    example r#"{
+        "subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record"}
+    }"#
 }
 shape! {
-    ActionSearch as "AuthzenActionSearch" { entity("subject", "who"), entity("resource", "with what"), CONTEXT, ASKED_PAGE }
-    example r#"{"subject":{"type":"user","id":"alice"},"resource":{"type":"record","id":"record-1"}}"#
+    ActionSearch as "AuthzenActionSearch" {
+        entity("subject", "who acts"), entity("resource", "what is acted on"), CONTEXT, ASKED_PAGE
+    }
+    example r#"{
+        "subject":{"type":"user","id":"alice"},"resource":{"type":"record","id":"record-1"}
+    }"#
 }
 
 answer! {
     pub(super) struct Decided as "AuthzenDecision" {
-        "decision" decision: bool => "whether the subject may",
+        "decision" decision: bool => "whether the subject may perform the action",
         "context" context: Sometimes<Why> => "why",
     } example r#"{"decision":true,"context":{"reason":"granted"}}"#
 }
 
 answer! {
     pub(super) struct Why as "AuthzenReason" {
-        "reason" reason: Sometimes<&'static str> as Kind::OneOf(&Reason::NAMES) => "why, in one word",
-        "via" via: Sometimes<Vec<Via>> => "the grants that decided; for administrators who ask by context.explain",
+        "reason" reason: Sometimes<&'static str> as Kind::OneOf(&Reason::NAMES) =>
+            "the reason, in one word",
+        "via" via: Sometimes<Vec<Via>> =>
+            "the grants that decided; for administrators who send context.explain",
         "error" error: Sometimes<ItemError> => "what is wrong with the item of a batch",
     } example r#"{"reason":"granted"}"#
 }
@@ -168,14 +199,16 @@ answer! {
 answer! {
     pub(super) struct Via as "AuthzenGrant" {
         "grant" grant: i64 => "the grant's id",
-        "object_type" object_type: &'static str as Kind::OneOf(&["USER", "DEPT", "GROUP"]) => "to what it is given",
-        "object_id" object_id: i64 => "to which",
+        "object_type" object_type: &'static str as Kind::OneOf(&["USER", "DEPT", "GROUP"]) =>
+            "the type of object that it is given to",
+        "object_id" object_id: i64 => "the id of that object",
     } example r#"{"grant":17,"object_type":"GROUP","object_id":4}"#
 }
 
 answer! {
     pub(super) struct ItemError as "AuthzenItemError" {
-        "status" status: i64 as Kind::Int64 { min: 400, max: 599 } => "the status that a request with this item alone would get",
+        "status" status: i64 as Kind::Int64 { min: 400, max: 599 } =>
+            "the status that a request with only this item would get",
         "message" message: String => "what is wrong",
     } example r#"{"status":400,"message":"resource is missing"}"#
 }
@@ -183,9 +216,14 @@ answer! {
 answer! {
     pub(super) struct AllDecided as "AuthzenDecisions" {
         "evaluations" evaluations: Sometimes<Vec<Decided>> => "in the order of the questions",
-        "decision" decision: Sometimes<bool> => "in place of them, where the request has no items",
-        "context" context: Sometimes<Why> => "why, likewise",
-    } example r#"{"evaluations":[{"decision":true,"context":{"reason":"granted"}},{"decision":false,"context":{"reason":"no_grant"}}]}"#
+        "decision" decision: Sometimes<bool> => "the decision, if the request has no items",
+        "context" context: Sometimes<Why> => "the reason, if the request has no items",
+    } example r#"{
+        "evaluations":[
+            {"decision":true,"context":{"reason":"granted"}},
+            {"decision":false,"context":{"reason":"no_grant"}}
+        ]
+    }"#
 }
 
 answer! {
@@ -211,10 +249,9 @@ answer! {
 const FOUND_PAGE: Field = optional(
     "page",
     Kind::Object(&FoundPage::SHAPE),
-    "there where the request has one, and where there is a next page",
+    "present if the request has it, or if there is a next page",
 );
 
-/// The answer to a search for subjects or resources.
 pub(super) const ENTITIES: Shape = Shape {
     name: "AuthzenEntities",
     fields: &[
@@ -225,7 +262,6 @@ pub(super) const ENTITIES: Shape = Shape {
     example: r#"{"results":[{"type":"user","id":"alice"},{"type":"user","id":"bob"}]}"#,
 };
 
-/// The answer to a search for actions.
 pub(super) const ACTIONS: Shape = Shape {
     name: "AuthzenActions",
     fields: &[
@@ -239,18 +275,29 @@ pub(super) const ACTIONS: Shape = Shape {
 answer! {
     pub(super) struct Metadata as "AuthzenConfiguration" {
         "policy_decision_point" policy_decision_point: String => "the origin",
-        "access_evaluation_endpoint" access_evaluation_endpoint: String => "where one question is asked",
-        "access_evaluations_endpoint" access_evaluations_endpoint: String => "where many are asked",
-        "search_subject_endpoint" search_subject_endpoint: String => "where subjects are looked for",
-        "search_resource_endpoint" search_resource_endpoint: String => "where resources are looked for",
-        "search_action_endpoint" search_action_endpoint: String => "where actions are looked for",
-    } example r#"{"policy_decision_point":"https://pdp.example.com","access_evaluation_endpoint":"https://pdp.example.com/access/v1/evaluation","access_evaluations_endpoint":"https://pdp.example.com/access/v1/evaluations","search_subject_endpoint":"https://pdp.example.com/access/v1/search/subject","search_resource_endpoint":"https://pdp.example.com/access/v1/search/resource","search_action_endpoint":"https://pdp.example.com/access/v1/search/action"}"#
+        "access_evaluation_endpoint" access_evaluation_endpoint: String =>
+            "the URL for a single question",
+        "access_evaluations_endpoint" access_evaluations_endpoint: String =>
+            "the URL for many questions",
+        "search_subject_endpoint" search_subject_endpoint: String =>
+            "the URL for searches of subjects",
+        "search_resource_endpoint" search_resource_endpoint: String =>
+            "the URL for searches of resources",
+        "search_action_endpoint" search_action_endpoint: String =>
+            "the URL for searches of actions",
+    } example r#"{
+        "policy_decision_point":"https://pdp.example.com",
+        "access_evaluation_endpoint":"https://pdp.example.com/access/v1/evaluation",
+        "access_evaluations_endpoint":"https://pdp.example.com/access/v1/evaluations",
+        "search_subject_endpoint":"https://pdp.example.com/access/v1/search/subject",
+        "search_resource_endpoint":"https://pdp.example.com/access/v1/search/resource",
+        "search_action_endpoint":"https://pdp.example.com/access/v1/search/action"
+    }"#
 }
 
-/// The members of a body.
 pub(super) type Members = Map<String, Value>;
 
-/// Reads a body, which must be one JSON object and be labelled as JSON.
+/// Reads a body, which must be a JSON object with the content type JSON.
 pub(super) fn members(request: &dyn Inbound, body: &[u8]) -> Result<Members> {
     let label = request.header("content-type").unwrap_or_default();
     let media_type = label.split(';').next().unwrap_or_default().trim();
@@ -268,7 +315,7 @@ pub(super) fn members(request: &dyn Inbound, body: &[u8]) -> Result<Members> {
     }
 }
 
-/// A subject or resource: its type, its id where it has one, and its properties.
+/// A subject or resource with its type, its id if it has one, and the property `hostname`.
 #[derive(Clone)]
 pub(super) struct Named {
     pub(super) of: String,
@@ -276,8 +323,8 @@ pub(super) struct Named {
     pub(super) hostname: Option<String>,
 }
 
-/// What is wrong with a part of a question: something is missing, which of a batch is the item's
-/// error, or something is of another type, which is the request's.
+/// What is wrong with a part of a question. In a batch, a missing part is an error of the item; a
+/// part of the wrong type is an error of the request.
 pub(super) enum Wrong {
     Missing(String),
     Type(Error),
@@ -298,7 +345,7 @@ fn wrong_type<T>(place: &str, due: &str) -> Read<T> {
     Err(Wrong::Type(Error::invalid(place, format!("must be {due}"))))
 }
 
-/// A member that is an object, where it is there.
+/// An optional member that must be an object.
 fn object<'m>(members: &'m Members, name: &str, place: &str) -> Read<Option<&'m Members>> {
     match members.get(name) {
         None => Ok(None),
@@ -315,7 +362,7 @@ fn text(members: &Members, name: &str, place: &str) -> Read<Option<String>> {
     }
 }
 
-/// A subject or resource; `None` where it is not there.
+/// A subject or resource; `None` if it is absent.
 pub(super) fn named(members: &Members, name: &str) -> Read<Option<Named>> {
     let Some(object_of) = object(members, name, name)? else { return Ok(None) };
     let of = text(object_of, "type", &format!("{name}.type"))?;
@@ -327,7 +374,7 @@ pub(super) fn named(members: &Members, name: &str) -> Read<Option<Named>> {
     Ok(Some(Named { of, id, hostname }))
 }
 
-/// The name of an action; `None` where there is none.
+/// The name of an action; `None` if the action is absent.
 pub(super) fn action_name(members: &Members) -> Read<Option<String>> {
     let Some(action) = object(members, "action", "action")? else { return Ok(None) };
     object(action, "properties", "action.properties")?;
@@ -335,19 +382,17 @@ pub(super) fn action_name(members: &Members) -> Read<Option<String>> {
     name.map(Some).ok_or_else(|| Wrong::Missing("action.name".to_owned()))
 }
 
-/// Whether the context asks for an explanation; `None` where there is no context.
+/// Whether the context asks for an explanation; `None` if there is no context.
 pub(super) fn explains(members: &Members) -> Read<Option<bool>> {
     let context = object(members, "context", "context")?;
     Ok(context.map(|context| context.get("explain") == Some(&Value::Bool(true))))
 }
 
-/// A part that must be there.
 pub(super) fn needed<T>(part: Option<T>, name: &str) -> Read<T> {
     part.ok_or_else(|| Wrong::Missing(name.to_owned()))
 }
 
 impl Named {
-    /// The id, which must be there.
     pub(super) fn id(&self, name: &str) -> Read<&str> {
         self.id.as_deref().ok_or_else(|| Wrong::Missing(format!("{name}.id")))
     }
@@ -356,11 +401,10 @@ impl Named {
 /// Which items of a batch are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Semantic {
-    /// All of them.
     ExecuteAll,
-    /// Those up to the first that is denied.
+    /// The items up to the first denied one.
     DenyOnFirstDeny,
-    /// Those up to the first that is permitted.
+    /// The items up to the first permitted one.
     PermitOnFirstPermit,
 }
 
@@ -368,7 +412,7 @@ impl Semantic {
     const NAMES: [&'static str; 3] =
         ["execute_all", "deny_on_first_deny", "permit_on_first_permit"];
 
-    /// Of a request; options that are not known are ignored.
+    /// Reads `options.evaluations_semantic`. Other options are ignored.
     pub(super) fn of(members: &Members) -> Result<Self> {
         let options = object(members, "options", "options")?;
         let place = "options.evaluations_semantic";
@@ -386,7 +430,7 @@ impl Semantic {
         }
     }
 
-    /// Whether no item behind one with that decision is answered.
+    /// Whether the batch stops after an item with this decision.
     pub(super) fn ends_with(self, decision: bool) -> bool {
         match self {
             Self::ExecuteAll => false,
@@ -396,7 +440,7 @@ impl Semantic {
     }
 }
 
-/// The items of a batch; `None` where the request itself is the question.
+/// The items of a batch; `None` if the request itself is the question.
 pub(super) fn items(members: &Members) -> Result<Option<Vec<&Members>>> {
     let list = match members.get("evaluations") {
         None => return Ok(None),
@@ -418,10 +462,9 @@ pub(super) fn items(members: &Members) -> Result<Option<Vec<&Members>>> {
     Ok(Some(list.iter().filter_map(Value::as_object).collect()))
 }
 
-/// Which page is asked for.
 #[derive(Default)]
 pub(super) struct AskedPage {
-    /// Whether the request says anything about it.
+    /// Whether the request has the member `page`.
     pub(super) is_there: bool,
     pub(super) limit: Option<i64>,
     pub(super) token: Option<String>,
@@ -446,7 +489,7 @@ impl AskedPage {
     }
 }
 
-/// A greater limit counts as the greatest.
+/// A limit above the maximum is reduced to it.
 fn limit_of(limit: &Value) -> Option<i64> {
     let number = limit.as_u64().map(|number| i64::try_from(number).unwrap_or(i64::MAX));
     number.filter(|number| *number > 0).map(|number| number.min(MAX_LIMIT))

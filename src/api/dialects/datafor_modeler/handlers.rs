@@ -1,4 +1,4 @@
-//! Parse, act, map.
+//! Handlers: parse the request, call the action, map the answer.
 
 use super::wire;
 use crate::actions::token_apps::{Kept, Registered};

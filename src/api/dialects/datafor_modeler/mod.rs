@@ -1,7 +1,7 @@
 //! The dialect of the BI suite's token apps, under `/plugin/datafor-modeler/api`.
 //!
-//! Success carries `"success":true`; failure `{"success":false,"code":"403","msg":…,"type":"1"}`
-//! with the matching status, `code` a string.
+//! A success carries `"success":true`. A failure is
+//! `{"success":false,"code":"403","msg":…,"type":"1"}`: `code` is the HTTP status as a string.
 
 mod handlers;
 mod wire;
@@ -13,7 +13,6 @@ use crate::api::http::shape::{Answer, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::Error;
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "datafor_modeler",
     summary: "Token apps of the BI suite",
@@ -38,7 +37,7 @@ const ROUTES: &[Route] = &[
         ],
         handler!(handlers::update),
     )
-    .summary("Creates a token app or replaces it wholly")
+    .summary("Creates a token app, or replaces it as a whole")
     .access(Access::Administrator)
     .body(&wire::CONFIGURATION)
     .answers(Answer::json(200, &wire::Done::SHAPE)),

@@ -1,5 +1,5 @@
-//! What the JSON of the token apps looks like. Sources: the published pages "Add or modify a token"
-//! and "Get token list".
+//! The JSON of the token apps. Sources: the published pages "Add or modify a token" and "Get token
+//! list".
 
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ use crate::domain::tokens::token_app::{
 };
 use crate::error::{Error, Result};
 
-/// What stands for a secret that is not shown, and keeps the stored one when it is sent back.
+/// Shown in place of a secret. A request that sends it back keeps the stored secret.
 const MASK: &str = "************";
 
 request! {
@@ -37,24 +37,32 @@ request! {
 request! {
     pub(super) struct Configuration as "TokenAppConfiguration" {
         "name" name: AppName => "an existing app of that name is replaced",
-        "token_name" token_name: Option<TokenName> => "the URL parameter that carries the token; default token",
+        "token_name" token_name: Option<TokenName> =>
+            "the URL parameter that carries the token; default token",
         "secret" secret: Option<Secret> =>
-            "HS: the shared secret; else the issuer's public key as SPKI PEM, JWK, JWK Set or the https:// URL of one; on update, absent or ************ keeps the stored one",
-        "expire" expire: Integer<1, MAX_EXPIRE_S> => "seconds after its iat at which a token is over",
-        "fieldmap" claims: ClaimMap => "which claims say who",
+            "HS: the shared secret; otherwise the issuer's public key as SPKI PEM, JWK, JWK Set or \
+             the https:// URL of one; on update, absent or ************ keeps the stored one",
+        "expire" expire: Integer<1, MAX_EXPIRE_S> => "seconds after its iat when a token expires",
+        "fieldmap" claims: ClaimMap => "the claims that identify the user",
         "algorithm" algorithm: Algorithm => "how tokens are signed",
         "enable" enabled: Flag => "whether tokens are accepted",
-        "inituser" creates_users: Flag => "whether unknown users are created at first sight",
-        "initroles" initial_roles: InitialRoles => "their roles; a user type may be among them",
-        "initpwd" initial_password: Option<InitialPassword> => "their password; it is never shown again",
-    } example r#"{"name":"ERP","token_name":"token","secret":"abcd","expire":86400,"fieldmap":{"username":"loginname","name":"name","email":"email"},"algorithm":"HS256","enable":"1","inituser":"1","initroles":["SYS_Reader"]}"#
+        "inituser" creates_users: Flag => "whether an unknown user is created by their first token",
+        "initroles" initial_roles: InitialRoles =>
+            "the roles of such users; a user type may be among them",
+        "initpwd" initial_password: Option<InitialPassword> =>
+            "their password; it is never shown again",
+    } example r#"{
+        "name":"ERP","token_name":"token","secret":"abcd","expire":86400,
+        "fieldmap":{"username":"loginname","name":"name","email":"email"},"algorithm":"HS256",
+        "enable":"1","inituser":"1","initroles":["SYS_Reader"]
+    }"#
 }
 
-/// A whole configuration: what the published form has, and the members that it does not know.
+/// A whole configuration: the members of the published form, and Postern's additional ones.
 pub(super) const CONFIGURATION: Shape =
     Shape { includes: &[&token_policy::SNAKE], ..Configuration::SHAPE };
 
-/// `"1"` or `"0"`.
+/// The string `"1"` or `"0"`.
 pub(super) struct Flag(bool);
 
 const FLAG: Kind = Kind::OneOf(&["1", "0"]);
@@ -71,7 +79,8 @@ answer! {
     pub(super) struct Done<'a> as "Done" {
         "msg" message: &'static str => "success",
         "success" success: bool => "true",
-        "warnings" warnings: Sometimes<&'a [String]> => "what is accepted, and unwise; what was ignored, since it is unknown",
+        "warnings" warnings: Sometimes<&'a [String]> =>
+            "settings that are accepted but unwise, and unknown members that were ignored",
     } example r#"{"msg":"success","success":true}"#
 }
 
@@ -88,21 +97,31 @@ answer! {
 
 answer! {
     pub(super) struct Item<'a> as "TokenApp" {
-        "initroles" initial_roles: &'a [String] => "roles of users created at first sight",
-        "fieldmap" claims: FieldMap<'a> => "which claims say who",
+        "initroles" initial_roles: &'a [String] =>
+            "the roles of users created by their first token",
+        "fieldmap" claims: FieldMap<'a> => "the claims that identify the user",
         "createdDate" created_at: i64 as Kind::TIME => "epoch milliseconds",
-        "inituser" creates_users: &'static str as FLAG => "whether unknown users are created",
+        "inituser" creates_users: &'static str as FLAG =>
+            "whether an unknown user is created by their first token",
         "lastModifiedDate" modified_at: i64 as Kind::TIME => "epoch milliseconds",
         "enable" enabled: &'static str as FLAG => "whether tokens are accepted",
         "expire" expire: i64 => "seconds",
         "name" name: &'a str => "the app's name",
         "token_name" token_name: &'a str => "the URL parameter",
         "creatorId" creator_id: i64 => "the id of the user who created it",
-        "secret" secret: &'a str => "in clear in lists, unless MASK_SECRETS is set; else ************",
-        "algorithm" algorithm: &'static str as <Algorithm as Member>::KIND => "how tokens are signed",
-        "warnings" warnings: Sometimes<Vec<String>> => "what is in force, and dangerous",
+        "secret" secret: &'a str =>
+            "in clear in lists, unless MASK_SECRETS is set; otherwise ************",
+        "algorithm" algorithm: &'static str as <Algorithm as Member>::KIND =>
+            "how tokens are signed",
+        "warnings" warnings: Sometimes<Vec<String>> => "settings in force that are dangerous",
         then policy: Chosen,
-    } example r#"{"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1,"secret":"abcd","algorithm":"HS256"}"#
+    } example r#"{
+        "initroles":["SYS_Reader"],
+        "fieldmap":{"name":"name","email":"email","username":"loginname"},
+        "createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1",
+        "expire":86400,"name":"ERP","token_name":"token","creatorId":1,"secret":"abcd",
+        "algorithm":"HS256"
+    }"#
 }
 
 answer! {
@@ -125,7 +144,6 @@ request! {
     } example r#"{"name":"ERP"}"#
 }
 
-/// The names of a batch.
 pub(super) const NAMES: Body = Body::Array {
     kind: Kind::List { item: &Kind::TEXT, min: 0, max: MAX_NAMES },
     example: r#"["ERP","CRM"]"#,
@@ -136,12 +154,13 @@ const MAX_NAMES: usize = 1000;
 request! {
     pub(super) struct Generate as "GenerateToken" {
         "privateKey" secret: PrivateKey => "the shared secret to sign with",
-        "payload" payload: Map<String, Value> as Kind::OpenObject(&PAYLOAD) => "its members become claims, renamed as fieldmap says",
+        "payload" payload: Map<String, Value> as Kind::OpenObject(&PAYLOAD) =>
+            "the claims; its members are renamed by fieldmap",
         "name" name: String => "the app's name",
     } example r#"{"name":"ERP","privateKey":"abcd","payload":{"username":"admin"}}"#
 }
 
-/// A secret. The refusal of an empty one is the action's, and has words of its own.
+/// A secret. The action refuses an empty one, with its own message.
 pub(super) struct PrivateKey(pub(super) Secret);
 
 impl Member for PrivateKey {
@@ -154,7 +173,11 @@ impl Member for PrivateKey {
 
 const PAYLOAD: Shape = Shape {
     name: "TokenPayload",
-    fields: &[required("username", Kind::Any, "whom the token is about; neither null nor empty")],
+    fields: &[required(
+        "username",
+        Kind::Any,
+        "the user whom the token names; neither null nor empty",
+    )],
     includes: &[],
     example: r#"{"username":"admin"}"#,
 };
@@ -163,9 +186,13 @@ answer! {
     pub(super) struct Signed<'a> as "GeneratedToken" {
         "success" success: bool => "true",
         "token" token: &'a str => "a JSON Web Token",
-        "expire" expire: i64 => "seconds until it is over",
-        "warnings" warnings: Sometimes<&'a [String]> => "what was ignored, since it is unknown",
-    } example r#"{"success":true,"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpbm5hbWUiOiJhZG1pbiJ9.c2lnbmF0dXJl","expire":86400}"#
+        "expire" expire: i64 => "seconds until it expires",
+        "warnings" warnings: Sometimes<&'a [String]> => "unknown members that were ignored",
+    } example r#"{
+        "success":true,
+        "token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpbm5hbWUiOiJhZG1pbiJ9.c2lnbmF0dXJl",
+        "expire":86400
+    }"#
 }
 
 answer! {
@@ -180,8 +207,8 @@ answer! {
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 pub(super) const ITEM: Shape = Item::SHAPE;
 
-/// Reads a whole configuration. Of the members that the published form does not have, those that
-/// are left out stay as they are.
+/// Reads a whole configuration. Additional members, which the published form does not have, keep
+/// their values if they are absent.
 pub(super) fn registration(
     configuration: Configuration,
     fields: &Fields,
@@ -235,7 +262,7 @@ pub(super) fn registration(
     })
 }
 
-/// An error that names a member as this dialect does.
+/// An error with the member names of this dialect.
 pub(super) fn in_own_names(error: Error) -> Error {
     match error {
         Error::Invalid { field, why, rule } => {
@@ -246,7 +273,6 @@ pub(super) fn in_own_names(error: Error) -> Error {
     }
 }
 
-/// Reads a list of names.
 pub(super) fn names(body: Value) -> Result<Vec<String>> {
     let wrong = || Error::invalid("body", "must be a JSON array of names");
     let Value::Array(items) = body else { return Err(wrong()) };
@@ -296,7 +322,6 @@ fn item(app: &TokenApp, masks: bool) -> Item<'_> {
     }
 }
 
-/// The answer to `list`.
 pub(super) fn list(apps: &[TokenApp], masks: bool) -> Response {
     Response::json(
         200,
@@ -304,17 +329,15 @@ pub(super) fn list(apps: &[TokenApp], masks: bool) -> Response {
     )
 }
 
-/// The answer to `content`.
 pub(super) fn content(app: &TokenApp) -> Response {
     Response::json(200, &Content { item: item(app, true), success: true })
 }
 
-/// The answer to whatever needs no more than a nod.
+/// The answer to a call that returns no data.
 pub(super) fn done(warnings: &[String]) -> Response {
     Response::json(200, &Done { message: "success", success: true, warnings: some(warnings) })
 }
 
-/// The answer to `generate`.
 pub(super) fn generated(token: &Generated, warnings: &[String]) -> Response {
     let warnings = some(warnings);
     Response::json(
@@ -323,12 +346,10 @@ pub(super) fn generated(token: &Generated, warnings: &[String]) -> Response {
     )
 }
 
-/// Warnings, where there are any.
 fn some(warnings: &[String]) -> Sometimes<&[String]> {
     Sometimes(Some(warnings).filter(|warnings| !warnings.is_empty()))
 }
 
-/// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
     Response::json(
         status,

@@ -1,4 +1,5 @@
-//! The dialect of the GIS manager, under `/imanager`: a user name and a password for a token.
+//! The dialect of the GIS manager, under `/imanager`: exchanges a user name and a password for a
+//! token.
 
 mod handlers;
 mod wire;
@@ -10,7 +11,6 @@ use crate::api::http::shape::{Answer, Field, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "imanager",
     summary: "Opaque tokens, as the GIS manager issues them",
@@ -41,7 +41,7 @@ const ROUTES: &[Route] = &[
         ],
         handler!(handlers::issue_token),
     )
-    .summary("Issues a token to a user name and a password; the body is the token itself")
+    .summary("Issues a token for a user name and a password; the body is the token itself")
     .decides("sign-in")
     .body(&wire::Account::SHAPE)
     .refuses(&[401, 403, 429])
@@ -68,7 +68,7 @@ const ROUTES: &[Route] = &[
         ],
         handler!(handlers::sign_out),
     )
-    .summary("Revokes the token or cookie that asks")
+    .summary("Revokes the token or cookie of the request")
     .access(Access::SignedIn)
     .writes(true)
     .answers(Answer::json(200, &wire::SUCCEEDED)),

@@ -1,4 +1,4 @@
-//! What the bodies of the GIS manager look like. Source: the published page "token".
+//! The bodies of the GIS manager. Source: the published page "token".
 
 use crate::actions::sign_in::SignedIn;
 use crate::api::http::body::Fields;
@@ -33,24 +33,25 @@ answer! {
     pub(super) struct Failure<'a> as "ImanagerFailure" {
         "succeed" succeed: bool => "false",
         "error" error: Reason<'a> => "why",
-    } example r#"{"succeed":false,"error":{"code":401,"errorMsg":"The user name or password is incorrect"}}"#
+    } example r#"{
+        "succeed":false,"error":{"code":401,"errorMsg":"The user name or password is incorrect"}
+    }"#
 }
 
 pub(super) const SUCCEEDED: Shape = Succeeded::SHAPE;
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads a user name and a password.
 pub(super) fn account(fields: &Fields) -> Result<(String, Secret)> {
     Account::read(fields).map(|Account { username, password }| (username, password))
 }
 
-/// The token itself, without quotes or newline, and its cookie.
+/// The token itself, without quotes or newline, and the cookie.
 pub(super) fn token(signed_in: &SignedIn, is_https: bool) -> Response {
     Response::text(200, "text/plain;charset=UTF-8", signed_in.token.expose())
         .with("set-cookie", set_cookie(signed_in.cookie.expose(), is_https, ""))
 }
 
-/// What answers a sign-out: the cookie is taken back.
+/// The answer to a sign-out; it deletes the cookie.
 pub(super) fn signed_out(is_https: bool) -> Response {
     Response::json(200, &Succeeded { succeed: true })
         .with("set-cookie", set_cookie("", is_https, "; Max-Age=0"))
@@ -61,7 +62,6 @@ fn set_cookie(value: &str, is_https: bool, end: &str) -> String {
     format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{end}")
 }
 
-/// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
     Response::json(status, &Failure { succeed: false, error: Reason { code: status, message } })
 }

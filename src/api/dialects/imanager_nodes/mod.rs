@@ -1,7 +1,7 @@
 //! The dialect of the GIS manager's node orders, under `/imanager/cloud/web/nodes`. Clients before
-//! version 11.1 call `/imanager/icloud/web/nodes`.
+//! version 11.1 use `/imanager/icloud/web/nodes`.
 //!
-//! Its failures are `{"isSucceed":false,"msg":…,"resultId":null}`, and not those of the manager's
+//! Failures are `{"isSucceed":false,"msg":…,"resultId":null}`, unlike those of the GIS manager's
 //! tokens.
 
 mod handlers;
@@ -14,7 +14,6 @@ use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::Error;
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "imanager_nodes",
     summary: "Orders of GIS servers, as the GIS manager takes them",
@@ -44,7 +43,7 @@ const ROUTES: &[Route] = &[
         .body(&wire::Order::SHAPE)
         .answers(Answer::json(200, &wire::Ordered::SHAPE)),
     Route::get("list_nodes", PATHS, handler!(handlers::list))
-        .summary("Lists what was ordered, the newest first; with ORIGIN_NODES the origin does")
+        .summary("Lists the orders, the newest first; with ORIGIN_NODES the origin answers")
         .access(Access::Creator)
         .may_be_of_origin()
         .query(wire::PAGE)

@@ -1,5 +1,5 @@
-//! What the JSON of node orders looks like. Source: the published page "token", where it creates a
-//! GIS server.
+//! The JSON of node orders. Source: the published page "token", in its example that creates a GIS
+//! server.
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Member, Request, answer, request};
@@ -19,7 +19,6 @@ const PAGE_SIZE: Field = optional(
 );
 const PAGE_NUMBER: Field =
     optional("pageNo", Kind::Int64 { min: 1, max: 1_000_000 }, "from 1; default 1");
-/// Which page.
 pub(super) const PAGE: &[Field] = &[PAGE_SIZE, PAGE_NUMBER];
 
 request! {
@@ -28,12 +27,15 @@ request! {
         "nodeCount" count: Integer<1, MAX_COUNT> => "how many",
         "nodeName" name: NodeName => "the name; one is made where it is empty",
         "description" description: Remark<1024> => "for people",
-        "physicalMachineName" physical_machine_name: Remark<128> => "where to",
+        "physicalMachineName" physical_machine_name: Remark<128> => "the machine for the servers",
         "password" password: NodePassword => "stored encrypted, and never shown; empty for none",
-    } example r#"{"nodeSpec":"MEDIUM","nodeCount":1,"nodeName":"iserver","password":"","description":"","physicalMachineName":"admin"}"#
+    } example r#"{
+        "nodeSpec":"MEDIUM","nodeCount":1,"nodeName":"iserver","password":"","description":"",
+        "physicalMachineName":"admin"
+    }"#
 }
 
-/// A text of 1 to 64 characters that is not blank.
+/// A text of 1 to 64 characters that is not only white space.
 pub(super) struct Name(String);
 
 impl Member for Name {
@@ -58,7 +60,7 @@ impl Member for NodeName {
     }
 }
 
-/// A text of at most `MAX` characters, over several lines or none.
+/// A text of at most `MAX` characters that may have several lines.
 pub(super) struct Remark<const MAX: usize>(String);
 
 impl<const MAX: usize> Member for Remark<MAX> {
@@ -72,7 +74,7 @@ impl<const MAX: usize> Member for Remark<MAX> {
 
 const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// The password of the servers; an empty one is none.
+/// The password of the servers. An empty one means none.
 pub(super) struct NodePassword(Option<Secret>);
 
 impl Member for NodePassword {
@@ -113,10 +115,13 @@ answer! {
         "nodeSpec" spec: &'a str => "the size",
         "nodeCount" count: i64 => "how many",
         "description" description: &'a str => "for people",
-        "physicalMachineName" physical_machine_name: &'a str => "where to",
+        "physicalMachineName" physical_machine_name: &'a str => "the machine for the servers",
         "createTime" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "nodeSource" source: &'static str => "CREATED",
-    } example r#"{"id":684,"nodeName":"iserver","nodeSpec":"MEDIUM","nodeCount":1,"description":"","physicalMachineName":"admin","createTime":1737599864898,"nodeSource":"CREATED"}"#
+    } example r#"{
+        "id":684,"nodeName":"iserver","nodeSpec":"MEDIUM","nodeCount":1,"description":"",
+        "physicalMachineName":"admin","createTime":1737599864898,"nodeSource":"CREATED"
+    }"#
 }
 
 answer! {
@@ -128,8 +133,7 @@ answer! {
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads an order and the servers' password; an empty one is none. `made_name` is called where the
-/// order has no name.
+/// Reads an order and the servers' password. `made_name` is called if the order has no name.
 pub(super) fn order(
     fields: &Fields,
     made_name: impl FnOnce() -> Result<String>,
@@ -146,7 +150,8 @@ pub(super) fn order(
     Ok((terms, password.0))
 }
 
-/// A text of so many characters, without control characters but line breaks and tabs.
+/// A text with this number of characters. The only control characters allowed are line breaks and
+/// tabs, and only if `min` is 0.
 fn text(fields: &Fields, name: &str, min: usize, max: usize) -> Result<String> {
     let text = fields.text(name)?.unwrap_or_default();
     let length = text.chars().count();
@@ -163,7 +168,7 @@ fn text(fields: &Fields, name: &str, min: usize, max: usize) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// The number and the size of the page; `None` is all.
+/// The number and the size of the page; `None` asks for all orders.
 pub(super) fn page(query: &Query) -> Result<Option<(i64, i64)>> {
     let wrong = |_| {
         Error::invalid(
@@ -181,12 +186,10 @@ pub(super) fn page(query: &Query) -> Result<Option<(i64, i64)>> {
     }
 }
 
-/// What an order answers.
 pub(super) fn ordered(id: i64) -> Response {
     Response::json(200, &Ordered { succeeded: true, message: "", result_id: id.to_string() })
 }
 
-/// What was ordered.
 pub(super) fn list(orders: &[NodeOrder], total: i64) -> Response {
     Response::json(200, &Nodes { list: orders.iter().map(Node::of).collect(), total })
 }
@@ -207,7 +210,6 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
     Response::json(status, &Failure { succeeded: false, message, result_id: () })
 }

@@ -1,4 +1,4 @@
-//! What answers the endpoints of `OAuth`.
+//! Handlers of the `OAuth` endpoints.
 
 use super::wire::{Introspection, Metadata, Present, Sent};
 use crate::actions::{introspection, revocations};
@@ -10,10 +10,10 @@ use crate::domain::assertion::AssertionKeys;
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Result};
 
-/// An introspection as a signed token (RFC 9701), which is not made.
+/// The media type of introspection as a signed token (RFC 9701), which Postern does not offer.
 const SIGNED: &str = "token-introspection+jwt";
 
-/// How long clients may keep the metadata.
+/// Clients may cache the metadata for five minutes.
 const CACHING: &str = "public, max-age=300";
 
 pub(super) async fn introspect(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -32,7 +32,7 @@ pub(super) async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::empty(200))
 }
 
-/// The token in the body. One in the URL would be in logs, and does not count (RFC 7662, 2.1).
+/// The token in the body. A token in the URL is ignored, because URLs are logged (RFC 7662, 2.1).
 async fn token(call: &Call<'_>) -> Result<PlainToken> {
     let Sent { token: Present(token), .. } = Sent::read(&call.fields().await?)?;
     Ok(PlainToken::new(token))

@@ -1,7 +1,7 @@
-//! What software that speaks `OAuth` 2.0 asks: introspection (RFC 7662), revocation (RFC 7009) and
-//! the metadata that name both (RFC 8414).
+//! Endpoints for `OAuth` 2.0 software: introspection (RFC 7662), revocation (RFC 7009) and the
+//! metadata that name both (RFC 8414).
 //!
-//! Failures are those of RFC 6749, 5.2. A parameter that nobody knows is ignored, as that asks for.
+//! Failures follow RFC 6749, 5.2. Unknown parameters are ignored, as it requires.
 
 mod handlers;
 mod wire;
@@ -14,7 +14,6 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::Error;
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "oauth",
     summary: "Introspection and revocation of tokens, as OAuth 2.0 has them",
@@ -31,13 +30,14 @@ pub const DIALECT: Dialect = Dialect {
 
 const ROUTES: &[Route] = &[
     Route::of("POST", "introspect", &["/v1/introspect"], handler!(handlers::introspect))
-        .summary("Tells whether a token is good and whose it is (RFC 7662)")
+        .summary("Tells whether a token is valid and whose it is (RFC 7662)")
         .decides("introspect")
         .about(
-            "The body is a form, or JSON. Administrators and keys with `decisions` may ask about every token, users about their own. \
-             Whatever is wrong with a token, and whoever may not know, the answer is `{\"active\":false}`. So it is about keys for \
-             machines, which open Postern's own endpoints and nothing else. A token app's user is created at first sight, as by \
-             `/v1/verify`.",
+            "The body is a form, or JSON. Administrators and keys with `decisions` may ask about \
+             every token, users about their own. For an invalid token, and for a caller who may \
+             not ask, the answer is `{\"active\":false}`. It is the same for keys for machines, \
+             which are valid only at Postern's own endpoints. An unknown user of a token app is \
+             created, as by `/v1/verify`.",
         )
         .access(Access::Client)
         .keys(Keys::With(May::Decisions))
@@ -48,26 +48,32 @@ const ROUTES: &[Route] = &[
     Route::of("POST", "revoke", &["/v1/revoke"], handler!(handlers::revoke))
         .summary("Revokes a token: opaque, a JSON Web Token, or a key for machines (RFC 7009)")
         .about(
-            "The body is a form, or JSON. Administrators may revoke every token, others their own; a key may revoke itself. The answer \
-             is 200 for a token that is unknown or over, too. It is 200 for a token of somebody else, which stays as it is: the audit \
-             trail tells who tried. `/v1/revocations` lets whoever has a token revoke it.",
+            "The body is a form, or JSON. Administrators may revoke every token, others their own; \
+             a key may revoke itself. The answer is 200 also for an unknown or expired token. It \
+             is 200 also for a token of another user, which is not revoked; the audit trail \
+             records the attempt. At `/v1/revocations` every holder of a token can revoke it.",
         )
         .access(Access::Client)
         .keys(Keys::All)
         .body(&wire::Sent::SHAPE)
         .refuses(&[503])
         .answers(Answer::empty(200)),
-    Route::get("show_metadata", &["/.well-known/oauth-authorization-server"], handler!(handlers::metadata))
-        .summary("Tells clients where introspection and revocation are (RFC 8414)")
-        .about(
-            "It is 404 where PUBLIC_ORIGIN is not set. Postern issues no tokens by a grant of OAuth, so that there is no \
-             `token_endpoint` and no `response_types_supported`. The answer may be cached for five minutes.",
-        )
-        .refuses(&[404])
-        .answers(Answer::json(200, &wire::Metadata::SHAPE)),
+    Route::get(
+        "show_metadata",
+        &["/.well-known/oauth-authorization-server"],
+        handler!(handlers::metadata),
+    )
+    .summary("Tells clients where introspection and revocation are (RFC 8414)")
+    .about(
+        "The answer is 404 if PUBLIC_ORIGIN is not set. Postern issues no tokens by a grant of \
+         OAuth, so there is no `token_endpoint` and no `response_types_supported`. The answer \
+         may be cached for five minutes.",
+    )
+    .refuses(&[404])
+    .answers(Answer::json(200, &wire::Metadata::SHAPE)),
 ];
 
-/// How soon a client may ask again where nothing tells better (RFC 7009, 2.2.1).
+/// Seconds until a client may try again, unless the fault tells it (RFC 7009, 2.2.1).
 const RETRY_AFTER_S: &str = "5";
 
 fn failure(error: &Error, _: Millis) -> Response {
@@ -84,7 +90,6 @@ fn failure(error: &Error, _: Millis) -> Response {
     }
 }
 
-/// The registered word for it.
 fn word(error: &Error) -> &'static str {
     match error {
         Error::Unauthenticated(_) => "invalid_client",

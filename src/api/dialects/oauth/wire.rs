@@ -1,4 +1,4 @@
-//! What the JSON of `OAuth` looks like: RFC 7662, 2.2; RFC 8414, 2; RFC 6749, 5.2.
+//! The JSON of `OAuth`: RFC 7662, 2.2; RFC 8414, 2; RFC 6749, 5.2.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::api::http::shape::Kind;
 use crate::error::{Error, Result};
 
 request! {
-    /// A token that is asked about, or that is to be over.
     pub(super) struct Sent as "OAuthToken" {
         "token" token: Present => "the token itself",
-        "token_type_hint" _hint: Option<String> => "what the caller takes it for; the token itself tells, so that it is ignored",
+        "token_type_hint" _hint: Option<String> =>
+            "the kind of token; ignored, because the token itself tells it",
     } example r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d","token_type_hint":"access_token"}"#
 }
 
-/// A text that is not empty; an empty one is missing (RFC 6749, 3.2).
+/// A required text. An empty one is reported as missing (RFC 6749, 3.2).
 pub(super) struct Present(pub(super) String);
 
 impl Member for Present {
@@ -29,20 +29,25 @@ impl Member for Present {
 }
 
 answer! {
-    /// What is known of a token. Of one that is not active, nothing else is told.
+    /// An introspection. For an inactive token only `active` is sent.
     pub(super) struct Introspection<'a> as "Introspection" {
-        "active" active: bool => "whether the token is good, and the caller may know so",
-        "token_type" token_type: Sometimes<&'static str> as Kind::OneOf(&["Bearer"]) => "how it is shown",
-        "username" username: Sometimes<&'a str> => "the user name of whose it is",
+        "active" active: bool => "whether the token is valid, and the caller may ask about it",
+        "token_type" token_type: Sometimes<&'static str> as Kind::OneOf(&["Bearer"]) =>
+            "the scheme with which the token is sent",
+        "username" username: Sometimes<&'a str> => "the user name of the token's user",
         "sub" subject: Sometimes<String> => "the user's id",
-        "client_id" client: Sometimes<&'a str> => "the token app; postern for an opaque token of Postern",
-        "exp" expires_at: Sometimes<i64> => "when it is over, epoch seconds",
+        "client_id" client: Sometimes<&'a str> =>
+            "the token app; postern for an opaque token of Postern",
+        "exp" expires_at: Sometimes<i64> => "when it expires, epoch seconds",
         "iat" issued_at: Sometimes<i64> => "when it was issued, epoch seconds",
-        "iss" issuer: Sometimes<&'a str> => "`PUBLIC_ORIGIN`, of an opaque token of Postern",
-        "aud" audience: Sometimes<&'a Value> => "for whom: a text, or a list of texts",
-        "scope" scope: Sometimes<&'a str> => "its scopes, with spaces between them",
+        "iss" issuer: Sometimes<&'a str> => "`PUBLIC_ORIGIN`, for an opaque token of Postern",
+        "aud" audience: Sometimes<&'a Value> => "the audience: a string, or a list of strings",
+        "scope" scope: Sometimes<&'a str> => "its scopes, separated by spaces",
         "jti" id: Sometimes<&'a str> => "its id",
-    } example r#"{"active":true,"token_type":"Bearer","username":"alice","sub":"7","client_id":"ERP","exp":1737687504,"iat":1737683904,"aud":"bi","scope":"read","jti":"b6f1"}"#
+    } example r#"{
+        "active":true,"token_type":"Bearer","username":"alice","sub":"7","client_id":"ERP",
+        "exp":1737687504,"iat":1737683904,"aud":"bi","scope":"read","jti":"b6f1"
+    }"#
 }
 
 impl<'a> Introspection<'a> {
@@ -64,21 +69,30 @@ impl<'a> Introspection<'a> {
 }
 
 answer! {
-    /// What Postern is to clients of `OAuth`. Members that would be empty are left out (RFC 8414,
-    /// 3.2).
+    /// Postern's metadata for clients of `OAuth`. Empty members are omitted (RFC 8414, 3.2).
     pub(super) struct Metadata as "AuthorizationServerMetadata" {
         "issuer" issuer: String => "PUBLIC_ORIGIN",
-        "introspection_endpoint" introspection_endpoint: String => "where tokens are asked about",
-        "introspection_endpoint_auth_methods_supported" introspection_methods: &'static [&'static str] => "how a client says who it is there",
-        "revocation_endpoint" revocation_endpoint: String => "where tokens are revoked",
-        "revocation_endpoint_auth_methods_supported" revocation_methods: &'static [&'static str] => "how a client says who it is there",
-        "jwks_uri" jwks_uri: Sometimes<String> => "the keys of X-Postern-Assertion, where public ones are published",
+        "introspection_endpoint" introspection_endpoint: String => "the URL of introspection",
+        "introspection_endpoint_auth_methods_supported"
+            introspection_methods: &'static [&'static str] =>
+            "how a client authenticates there",
+        "revocation_endpoint" revocation_endpoint: String => "the URL of revocation",
+        "revocation_endpoint_auth_methods_supported" revocation_methods: &'static [&'static str] =>
+            "how a client authenticates there",
+        "jwks_uri" jwks_uri: Sometimes<String> =>
+            "the keys of X-Postern-Assertion, if public ones are published",
         "service_documentation" documentation: String => "a page for people",
-    } example r#"{"issuer":"https://gate.example.com","introspection_endpoint":"https://gate.example.com/v1/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","Bearer"],"revocation_endpoint":"https://gate.example.com/v1/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic"],"service_documentation":"https://gate.example.com/v1/"}"#
+    } example r#"{
+        "issuer":"https://gate.example.com",
+        "introspection_endpoint":"https://gate.example.com/v1/introspect",
+        "introspection_endpoint_auth_methods_supported":["client_secret_basic","Bearer"],
+        "revocation_endpoint":"https://gate.example.com/v1/revoke",
+        "revocation_endpoint_auth_methods_supported":["client_secret_basic"],
+        "service_documentation":"https://gate.example.com/v1/"
+    }"#
 }
 
 answer! {
-    /// A failure.
     pub(super) struct Failure<'a> as "OAuthFailure" {
         "error" error: &'static str => "one of the words of RFC 6749",
         "error_description" description: &'a str => "what is wrong",

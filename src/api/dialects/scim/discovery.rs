@@ -1,5 +1,6 @@
-//! What SCIM is here: the configuration, the types of resources and their schemas. They tell what
-//! is kept, and nothing else, since clients change and compare each attribute that a schema has.
+//! The discovery endpoints of SCIM: the configuration, the resource types and their schemas.
+//! Schemas list only the attributes that Postern stores, because clients change and compare every
+//! attribute of a schema.
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,10 @@ const SCHEMAS: &str = include_str!("schemas.json");
 
 const LIST: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+        "startIndex":1,"itemsPerPage":0,"Resources":[]
+    }"#,
 )];
 const ONE: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
@@ -117,7 +121,7 @@ fn read(text: &str) -> Result<Value> {
         .map_err(|error| Error::internal(format!("a description of SCIM is unreadable: {error}")))
 }
 
-/// A filter of descriptions is refused, so that nobody takes all of them for the few (RFC 7644, 4).
+/// Refuses a filter, so that no client takes the complete list for a filtered one (RFC 7644, 4).
 fn refuse_filter(call: &Call<'_>) -> Option<Response> {
     let has_one = call.query.pairs().iter().any(|(name, _)| name == "filter");
     has_one.then(|| wire::refusal(403, None, "descriptions cannot be filtered"))

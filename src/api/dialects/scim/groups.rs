@@ -1,4 +1,4 @@
-//! Groups, and who is in them.
+//! Users and groups of an identity provider: groups with their members.
 
 use serde_json::{Map, Value, json};
 
@@ -19,19 +19,31 @@ use crate::ports::LocalFuture;
 
 const SENT: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales",
+        "members":[{"value":"7"}]
+    }"#,
 )];
 const LISTED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+        "startIndex":1,"itemsPerPage":0,"Resources":[]
+    }"#,
 )];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"displayName eq \"Sales\"","count":10}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "filter":"displayName eq \"Sales\"","count":10
+    }"#,
 )];
 const PATCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"add","path":"members","value":[{"value":"7"}]}]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations":[{"op":"add","path":"members","value":[{"value":"7"}]}]
+    }"#,
 )];
 
 const ID: Field = required("id", Kind::TEXT, "the group's id");
@@ -52,12 +64,15 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         route("GET", "list_scim_groups", &["/scim/v2/Groups"], handler!(list))
-            .summary("Lists the provisioned groups, or those that a filter finds among all")
-            .about("A page with members has fewer groups than were asked for where their members are too many for one answer.")
+            .summary("Lists the provisioned groups; with a filter, all groups that it finds")
+            .about(
+                "A page with members has fewer groups than requested if they have too many members \
+                 for one answer.",
+            )
             .query(lists::QUERY)
             .answers(Answer::texts(200, LISTED)),
         route("POST", "search_scim_groups", &["/scim/v2/Groups/.search"], handler!(search))
-            .summary("Lists groups as the body asks for them")
+            .summary("Lists groups by a search in the body")
             .writes(false)
             .takes(Body::Texts(SEARCHED))
             .refuses(&[415])
@@ -73,14 +88,20 @@ pub(super) const GROUP: Group = Group {
             .query(SELECTION)
             .answers(Answer::texts(200, SENT)),
         route("PUT", "replace_scim_group", &["/scim/v2/Groups/{id}"], handler!(replace))
-            .summary("Replaces what a provider says of a group; members stay where they are left out")
+            .summary(
+                "Replaces the attributes of a group that the provider manages; without `members` \
+                 they are kept",
+            )
             .query(SELECTION)
             .takes(Body::Texts(SENT))
             .refuses(&[409, 415])
             .answers(Answer::texts(200, SENT)),
         route("PATCH", "patch_scim_group", &["/scim/v2/Groups/{id}"], handler!(change))
             .summary("Changes a group and its members by operations, all of them or none")
-            .about("Only with `attributes` the answer is 200 with the group; else it is 204. Two changes at once lose no member.")
+            .about(
+                "With `attributes` the answer is 200 with the group, otherwise 204. Two \
+                 simultaneous changes lose no member.",
+            )
             .query(SELECTION)
             .takes(Body::Texts(PATCHED))
             .refuses(&[204, 409, 415])
@@ -98,7 +119,7 @@ async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains this code once.
 fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, Result<Response>> {
     Box::pin(page_of(cx, call, wanted))
 }
@@ -122,7 +143,7 @@ async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     Ok(wire::answer(200, &lists::response(total, wanted.start_index, &groups)))
 }
 
-/// What a filter asks for; `None` where it can hold for no group.
+/// The conditions of a filter; `None` if no group can satisfy it.
 fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
     let number =
         |text: &String| text.parse().ok().filter(|number: &i64| number.to_string() == *text);
@@ -222,7 +243,7 @@ fn draft(change: GroupChange) -> Result<Draft> {
     Ok(Draft { external_id, name: name.ok_or_else(|| Error::missing("displayName"))?, members })
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains this code once.
 fn answer<'a>(
     cx: &'a Cx,
     call: &'a Call<'_>,
@@ -248,7 +269,7 @@ async fn answer_with(
     Ok(wire::answer(status, &shown(&wire::base(cx, call), group, &members, selection)))
 }
 
-/// The answer names no members by name: clients compare what they have sent.
+/// Members are shown by id only, as clients sent them, because clients compare the two.
 fn shown(base: &str, known: &KnownGroup, members: &[i64], selection: &Selection) -> Value {
     let KnownGroup { id, external_id, name, created_at, modified_at, .. } = known;
     let location = format!("{base}/Groups/{id}");
@@ -262,7 +283,10 @@ fn shown(base: &str, known: &KnownGroup, members: &[i64], selection: &Selection)
         group.insert("displayName".to_owned(), json!(name));
     }
     if !members.is_empty() {
-        let member = |id: &i64| json!({ "value": id.to_string(), "$ref": format!("{base}/Users/{id}"), "type": "User" });
+        let member = |id: &i64| {
+            let url = format!("{base}/Users/{id}");
+            json!({ "value": id.to_string(), "$ref": url, "type": "User" })
+        };
         group.insert("members".to_owned(), members.iter().map(member).collect());
     }
     group.insert("meta".to_owned(), wire::meta("Group", *created_at, *modified_at, &location));

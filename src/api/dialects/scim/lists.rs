@@ -1,4 +1,4 @@
-//! Lists (RFC 7644, 3.4.2): which part of what is asked for, and the envelope.
+//! Lists (RFC 7644, 3.4.2): the parameters of a request, and the envelope of a page.
 
 use serde_json::{Map, Value, json};
 
@@ -18,22 +18,20 @@ const START_INDEX: Field =
 const COUNT: Field =
     optional("count", Kind::INT64, "how many items a page has: default 100, at most 200");
 
-/// The parameters of a list.
 pub(super) const QUERY: &[Field] = &[FILTER, START_INDEX, COUNT, wire::ATTRIBUTES, wire::EXCLUDED];
 
-/// What a list is asked for.
+/// The parameters of a list.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Terms that all hold; empty for a list without a filter.
+    /// Terms that must all hold; empty without a filter.
     pub(super) filter: Expression,
-    /// From 1.
+    /// The index of the first item, from 1.
     pub(super) start_index: i64,
     pub(super) count: i64,
     pub(super) selection: Selection,
 }
 
 impl Wanted {
-    /// As the query says it.
     pub(super) fn of_query(call: &Call<'_>) -> Result<Self> {
         let number = |name: &'static str| {
             let text = call.query.one(name)?.filter(|text| !text.is_empty());
@@ -51,7 +49,6 @@ impl Wanted {
         )
     }
 
-    /// As the body of a search says it.
     pub(super) fn of_search(body: &Map<String, Value>) -> Result<Self> {
         let number = |name: &'static str| {
             let value = member(body, name);
@@ -89,14 +86,12 @@ impl Wanted {
         })
     }
 
-    /// How many items come before the page.
     pub(super) fn skipped(&self) -> i64 {
-        // Beyond this there is nothing, and D1 counts in doubles.
+        // No list has more items, and D1 represents integers as doubles.
         (self.start_index - 1).min(1 << 52)
     }
 }
 
-/// A page of a list.
 pub(super) fn response(total: usize, start_index: i64, items: &[Value]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],

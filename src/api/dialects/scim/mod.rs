@@ -1,4 +1,4 @@
-//! SCIM 2.0 (RFC 7643, 7644) for users and groups, as Entra and Okta send it, under `/scim/v2`.
+//! SCIM 2.0 (RFC 7643, 7644) for users and groups, as Entra and Okta use it, under `/scim/v2`.
 
 mod discovery;
 pub mod filter;
@@ -13,7 +13,6 @@ mod wire;
 use crate::api::http::declare::Declared;
 use crate::api::http::route::{BesideHeaders, Dialect};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "scim",
     summary: "SCIM 2.0: users and groups, as an identity provider keeps them",

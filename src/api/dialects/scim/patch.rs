@@ -1,5 +1,5 @@
-//! Changes of users and groups: the operations of a PATCH (RFC 7644, 3.5.2) in the forms that Entra
-//! and Okta send, and whole resources, which are read as operations that replace.
+//! Changes users and groups: by the operations of a PATCH (RFC 7644, 3.5.2) as Entra and Okta send
+//! them, and by whole resources, which are handled like operations that replace.
 
 use std::collections::BTreeSet;
 
@@ -12,51 +12,45 @@ use super::wire::{broken, member};
 use crate::domain::identity::provisioned::{Email, Emails, MAX_EMAILS, MemberChange, Person};
 use crate::error::{Error, Result};
 
-/// The most operations of one PATCH.
 const MAX_OPERATIONS: usize = 1000;
-/// How many members one list may have.
 const MAX_MEMBERS: usize = 20_000;
 
-/// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// Adds to what is there.
+    /// Adds to the existing values.
     Add,
-    /// Takes the place of what is there.
+    /// Replaces the existing values.
     Replace,
-    /// Takes away.
     Remove,
 }
 
-/// One operation at one place.
 struct Operation<'v> {
     verb: Verb,
-    /// As it was sent, for a failure.
+    /// The path as it was sent, for error messages.
     place: &'v str,
     path: Path,
     value: &'v Value,
-    /// Whether the client names the place by `path`. What is read-only is refused there, and passed
-    /// over where it stands in a whole resource.
+    /// Whether the client named the attribute in `path`. A read-only attribute is then refused; in
+    /// a whole resource it is ignored.
     is_named: bool,
 }
 
-/// What can be changed by paths.
+/// A resource that operations can change.
 trait Target {
     fn apply(&mut self, operation: &Operation<'_>, attribute: &Attribute) -> Result<()>;
 }
 
-/// Changes a user as the operations of a PATCH say.
 pub(super) fn person(person: &mut Person, body: &Map<String, Value>) -> Result<()> {
     each(person, body)
 }
 
-/// The user that a whole resource describes. What it does not say is as in `person`.
+/// The user that a whole resource describes. Attributes that it omits are as in `person`.
 pub(super) fn whole_person(mut person: Person, body: &Map<String, Value>) -> Result<Person> {
     whole(&mut person, Verb::Replace, body)?;
     if person.username.is_empty() { Err(Error::missing("userName")) } else { Ok(person) }
 }
 
-/// A group, and what is to become of its members.
+/// A group, and the change of its members.
 #[derive(Debug)]
 pub(super) struct GroupChange {
     pub(super) external_id: Option<String>,
@@ -64,12 +58,10 @@ pub(super) struct GroupChange {
     pub(super) members: MemberChange,
 }
 
-/// Changes a group as the operations of a PATCH say.
 pub(super) fn group(group: &mut GroupChange, body: &Map<String, Value>) -> Result<()> {
     each(group, body)
 }
 
-/// The group that a whole resource describes.
 pub(super) fn whole_group(body: &Map<String, Value>) -> Result<GroupChange> {
     let mut group = GroupChange { external_id: None, name: None, members: MemberChange::none() };
     whole(&mut group, Verb::Replace, body)?;
@@ -126,7 +118,7 @@ fn each(target: &mut dyn Target, body: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// Each member of an object is a path and its value.
+/// Applies each member of an object as an operation: its name is the path.
 fn whole(target: &mut dyn Target, verb: Verb, members: &Map<String, Value>) -> Result<()> {
     for (place, value) in members {
         at(target, &Operation { verb, place, path: Path::parse(place)?, value, is_named: false })?;
@@ -137,7 +129,7 @@ fn whole(target: &mut dyn Target, verb: Verb, members: &Map<String, Value>) -> R
 fn at(target: &mut dyn Target, operation: &Operation<'_>) -> Result<()> {
     match (&operation.path, operation.value) {
         (Path::Foreign, _) => Ok(()),
-        // Only once: the members of a schema are no schemas.
+        // Nested only once: below a schema's URN there are attributes, and no further URNs.
         (Path::Whole, Value::Object(members)) if operation.verb != Verb::Remove => {
             members.iter().try_for_each(|(place, value)| {
                 let inner = Operation {
@@ -159,7 +151,7 @@ fn at(target: &mut dyn Target, operation: &Operation<'_>) -> Result<()> {
 }
 
 impl Operation<'_> {
-    /// An optional text; an empty one is none.
+    /// An optional text; an empty one is `None`.
     fn text(&self) -> Result<Option<String>> {
         match self.value {
             _ if self.verb == Verb::Remove => Ok(None),
@@ -170,7 +162,6 @@ impl Operation<'_> {
         }
     }
 
-    /// A text that must be there.
     fn required_text(&self) -> Result<String> {
         if self.verb == Verb::Remove {
             return Err(broken(
@@ -182,7 +173,7 @@ impl Operation<'_> {
         self.text()?.ok_or_else(|| Error::missing(names::shown(self.place)))
     }
 
-    /// A change of what only the server writes.
+    /// Handles a change of a read-only attribute.
     fn read_only(&self) -> Result<()> {
         if self.is_named {
             Err(broken("mutability", names::shown(self.place), "is read-only"))
@@ -191,7 +182,7 @@ impl Operation<'_> {
         }
     }
 
-    /// Refuses a filter and a part where an attribute has one value and no parts.
+    /// Refuses a filter or a sub-attribute on an attribute with a single, simple value.
     fn refuse_parts(&self, attribute: &Attribute) -> Result<()> {
         if attribute.which.is_some() || attribute.part.is_some() {
             return Err(path::unusable(&names::shown(self.place), "has no parts"));
@@ -200,7 +191,7 @@ impl Operation<'_> {
     }
 }
 
-/// A boolean, or the word for one in whatever case, as Entra sends it.
+/// A boolean, or its word in any case, as Entra sends it.
 fn boolean(name: &str, value: &Value) -> Result<bool> {
     match value {
         Value::Bool(value) => Ok(*value),
@@ -227,7 +218,7 @@ impl Target for Person {
             }
             "active" => {
                 operation.refuse_parts(attribute)?;
-                // Nobody is switched on or off by saying nothing.
+                // Without a value the user is neither enabled nor disabled.
                 self.tells_active = operation.verb != Verb::Remove && !operation.value.is_null();
                 if self.tells_active {
                     self.active = boolean(operation.place, operation.value)?;
@@ -289,7 +280,7 @@ impl Person {
             let is_named =
                 |email: &Email| named.is_empty() || named.iter().any(|other| is_same(other, email));
             match part.as_deref() {
-                // An address without its text says nothing.
+                // An address cannot exist without its value.
                 None | Some("value") => list.retain(|email| !(holds(email) && is_named(email))),
                 Some("type") => {
                     list.iter_mut().filter(|email| holds(email)).for_each(|email| email.kind = None)
@@ -326,7 +317,7 @@ impl Person {
             return Err(too_many_emails());
         }
         if !list.iter().any(holds) {
-            // A provider changes the address of a kind, whether there is one or not.
+            // A provider changes the address of a type even if there is none yet.
             list.push(Email { value: String::new(), ..described(which.as_ref()) });
         }
         for email in list.iter_mut().filter(|email| holds(email) || email.value.is_empty()) {
@@ -354,7 +345,7 @@ impl Person {
     }
 }
 
-/// What a filter says of an address that is to be made.
+/// A new address with the values that the filter compares.
 fn described(which: Option<&Expression>) -> Email {
     let mut email = Email::default();
     for Term { name, test, .. } in which.into_iter().flatten() {
@@ -381,7 +372,7 @@ fn set_part(email: &mut Email, part: &str, operation: &Operation<'_>) -> Result<
     Ok(())
 }
 
-/// Whether a term holds for an address.
+/// Whether an address satisfies a term.
 pub(super) fn is_of(email: &Email, Term { name, test, .. }: &Term) -> bool {
     let text = match name.as_str() {
         "value" => Some(email.value.as_str()),
@@ -404,7 +395,7 @@ fn too_many_emails() -> Error {
     Error::invalid("emails", format!("may have {MAX_EMAILS} addresses at most"))
 }
 
-/// A list of addresses, or a single one. Those without a text are passed over.
+/// Reads one address or a list. Addresses without a value are ignored.
 fn emails(value: &Value) -> Result<Emails> {
     let wrong = || Error::invalid("emails", "must be a list of objects");
     let items = match value {
@@ -470,7 +461,7 @@ impl GroupChange {
                         ));
                     }
                 };
-                // Whoever cannot be in it is not in it.
+                // An id that no user can have is not a member.
                 self.members.remove(int64(id).into_iter().collect());
             }
             (Some(_), _) => {
@@ -491,7 +482,7 @@ impl GroupChange {
     }
 }
 
-/// The ids of members: a list of objects with `value`, or a single one.
+/// The ids of members: one object with `value`, or a list of them.
 fn members(value: &Value) -> Result<BTreeSet<i64>> {
     let items = match value {
         Value::Null => return Ok(BTreeSet::new()),
@@ -510,7 +501,8 @@ fn members(value: &Value) -> Result<BTreeSet<i64>> {
             format!("may have {MAX_MEMBERS} at most in one request"),
         ));
     }
-    items.into_iter().map(|item| id(item).as_deref().and_then(int64).ok_or_else(wrong)).collect()
+    let number = |item: &Value| id(item).as_deref().and_then(int64).ok_or_else(wrong);
+    items.into_iter().map(number).collect()
 }
 
 fn text_of_id(value: &Value) -> Option<String> {
@@ -521,7 +513,7 @@ fn text_of_id(value: &Value) -> Option<String> {
     }
 }
 
-/// An id in its one decimal form.
+/// An int64 in its only accepted decimal form.
 fn int64(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }

@@ -1,4 +1,4 @@
-//! Users.
+//! Users of an identity provider.
 
 use serde_json::{Map, Value, json};
 
@@ -17,19 +17,31 @@ use crate::domain::identity::user::UserId;
 use crate::error::Result;
 use crate::ports::LocalFuture;
 
-const USER: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
+const USER: &str = r#"{
+    "schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1",
+    "userName":"ada@example.com","active":true
+}"#;
 const SENT: &[(&str, &str)] = &[(wire::MEDIA_TYPE, USER)];
 const LISTED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+        "startIndex":1,"itemsPerPage":0,"Resources":[]
+    }"#,
 )];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"userName eq \"ada@example.com\"","count":10}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "filter":"userName eq \"ada@example.com\"","count":10
+    }"#,
 )];
 const PATCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}"#,
+    r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations":[{"op":"replace","path":"active","value":false}]
+    }"#,
 )];
 const ANSWERED: Answer = Answer::texts(200, SENT);
 
@@ -51,18 +63,18 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         route("GET", "list_scim_users", &["/scim/v2/Users"], handler!(list))
-            .summary("Lists the provisioned users, or those that a filter finds among all")
+            .summary("Lists the provisioned users; with a filter, all users that it finds")
             .query(lists::QUERY)
             .refuses(&[409])
             .answers(Answer::texts(200, LISTED)),
         route("POST", "search_scim_users", &["/scim/v2/Users/.search"], handler!(search))
-            .summary("Lists users as the body asks for them")
+            .summary("Lists users by a search in the body")
             .writes(false)
             .takes(Body::Texts(SEARCHED))
             .refuses(&[409, 415])
             .answers(Answer::texts(200, LISTED)),
         route("POST", "create_scim_user", &["/scim/v2/Users"], handler!(create))
-            .summary("Creates a user, or switches one on again that the provider had switched off")
+            .summary("Creates a user, or enables one again that the provider had disabled")
             .query(SELECTION)
             .takes(Body::Texts(SENT))
             .refuses(&[409, 415])
@@ -72,7 +84,10 @@ pub(super) const GROUP: Group = Group {
             .query(SELECTION)
             .answers(ANSWERED),
         route("PUT", "replace_scim_user", &["/scim/v2/Users/{id}"], handler!(replace))
-            .summary("Replaces what a provider says of a user; `active` stays where it is left out")
+            .summary(
+                "Replaces the attributes of a user that the provider manages; without `active` it \
+                 is kept",
+            )
             .query(SELECTION)
             .takes(Body::Texts(SENT))
             .refuses(&[409, 415])
@@ -97,14 +112,14 @@ async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains this code once.
 fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, Result<Response>> {
     Box::pin(page_of(cx, call, wanted))
 }
 
 async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     let addresses = addresses(&wanted.filter);
-    // All that brackets say is about one and the same address.
+    // All terms of one pair of brackets must hold for the same address.
     let has_address = |terms: &Expression, person: &Person| {
         person.emails.list.iter().any(|email| terms.iter().all(|term| patch::is_of(email, term)))
     };
@@ -125,7 +140,7 @@ async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     Ok(wire::answer(200, &lists::response(total, wanted.start_index, &users)))
 }
 
-/// What a filter with brackets says of an address, for each that there must be.
+/// For each filter in brackets, the terms that one address must satisfy.
 fn addresses(filter: &[Term]) -> Vec<Expression> {
     let of_term = |Term { which, test, .. }: &Term| {
         let value = matches!(test, Test::Equals(_)).then(|| Term {
@@ -138,7 +153,7 @@ fn addresses(filter: &[Term]) -> Vec<Expression> {
     filter.iter().filter_map(of_term).collect()
 }
 
-/// What a filter asks for; `None` where it can hold for nobody.
+/// The conditions of a filter; `None` if no user can satisfy it.
 fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for Term { name, which, test } in filter {
@@ -180,7 +195,8 @@ fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
             }
             _ => {
                 return Err(filter::invalid(
-                    "may be about userName, externalId, id and emails.value; active only beside one of them",
+                    "may be about userName, externalId, id and emails.value; active only together \
+                     with one of them",
                 ));
             }
         }
@@ -248,7 +264,7 @@ async fn groups_of(cx: &Cx, selection: &Selection, users: &[KnownPerson]) -> Res
     provisioned_users::groups_of(cx, &users.iter().map(|user| user.id).collect::<Vec<_>>()).await
 }
 
-/// Boxed, so that the wasm has it once.
+/// Boxed, so that the wasm contains this code once.
 fn answer<'a>(
     cx: &'a Cx,
     call: &'a Call<'_>,
@@ -312,7 +328,7 @@ fn group_of(base: &str, group: i64, name: Option<&str>) -> Value {
     shown
 }
 
-/// Those of the texts that are there.
+/// The texts that are present, by name.
 fn texts<const N: usize>(texts: [(&str, &Option<String>); N]) -> Map<String, Value> {
     texts
         .into_iter()

@@ -1,4 +1,4 @@
-//! What SCIM's answers and requests have in common.
+//! The common parts of SCIM's requests and answers: media type, errors, selection of attributes.
 
 use serde_json::{Map, Value, json};
 
@@ -15,13 +15,11 @@ use crate::error::{Error, Result, Rule};
 pub(super) const MEDIA_TYPE: &str = "application/scim+json";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// The parameter with the attributes that an answer is to have.
 pub(super) const ATTRIBUTES: Field = optional(
     "attributes",
     Kind::TEXT,
     "the attributes that the answer is to have, separated by commas",
 );
-/// The parameter with those that it is not to have.
 pub(super) const EXCLUDED: Field = optional(
     "excludedAttributes",
     Kind::TEXT,
@@ -34,10 +32,13 @@ answer! {
         "status" status: String => "the HTTP status",
         "scimType" scim_type: Sometimes<&'static str> => "which rule of RFC 7644, 3.12, is broken",
         "detail" detail: &'a str => "what is wrong",
-    } example r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"there is no user 7"}"#
+    } example r#"{
+        "schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404",
+        "detail":"there is no user 7"
+    }"#
 }
 
-/// A failure, in SCIM's envelope.
+/// A failure in SCIM's envelope.
 pub(super) fn failure(error: &Error, _: Millis) -> Response {
     let scim_type = match error {
         Error::Invalid { rule: Rule::OfDialect(word), .. } => Some(*word),
@@ -49,7 +50,7 @@ pub(super) fn failure(error: &Error, _: Millis) -> Response {
     refusal(message::status(error), scim_type, &message::sentence(error))
 }
 
-/// The same of what no error of Postern says.
+/// A failure in SCIM's envelope that has no [`Error`].
 pub(super) fn refusal(status: u16, scim_type: Option<&'static str>, detail: &str) -> Response {
     let body = ScimError {
         schemas: vec![ERROR],
@@ -60,7 +61,7 @@ pub(super) fn refusal(status: u16, scim_type: Option<&'static str>, detail: &str
     Response::text(status, MEDIA_TYPE, serde_json::to_string(&body).unwrap_or_default())
 }
 
-/// A rule that SCIM has a word for.
+/// A broken rule for which SCIM defines an error type.
 pub(super) fn broken(
     rule: &'static str,
     field: impl Into<String>,
@@ -69,26 +70,25 @@ pub(super) fn broken(
     Error::Invalid { field: field.into(), why: why.into(), rule: Rule::OfDialect(rule) }
 }
 
-/// An answer.
 pub(super) fn answer(status: u16, body: &Value) -> Response {
     Response::text(status, MEDIA_TYPE, body.to_string())
 }
 
-/// The URL below which everything of SCIM is, as clients know it.
+/// The base URL of SCIM, as clients know it.
 pub(super) fn base(cx: &Cx, call: &Call<'_>) -> String {
     let origin =
         cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| call.request.origin());
     format!("{origin}/scim/v2")
 }
 
-/// The id in the path. One that no resource can have is the id of none.
+/// The id in the path. A text that cannot be an id is answered with "not found".
 pub(super) fn id(call: &Call<'_>, what: &'static str) -> Result<i64> {
     let text = call.parameter("id")?;
     let id = text.parse().ok().filter(|id: &i64| id.to_string() == text);
     id.ok_or_else(|| Error::not_found(what, text))
 }
 
-/// The members of the body. One without a label is taken for JSON.
+/// The members of the body. Without a content type the body is read as JSON.
 pub(super) async fn body(call: &Call<'_>) -> Result<Map<String, Value>> {
     let label = call.request.header("content-type").unwrap_or_else(|| MEDIA_TYPE.to_owned());
     let media_type = label.split(';').next().unwrap_or_default().trim();
@@ -103,7 +103,7 @@ pub(super) async fn body(call: &Call<'_>) -> Result<Map<String, Value>> {
         .map_err(|why| Error::unreadable("body", format!("must be a JSON object: {why}")))
 }
 
-/// A member of an object, whatever the case of its name. Null is absent.
+/// A member of an object, ignoring the case of its name. Null is treated as absent.
 pub(super) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     let found = object.get(name).or_else(|| {
         object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -111,20 +111,19 @@ pub(super) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&
     found.filter(|value| !value.is_null())
 }
 
-/// How many attributes a request may name.
+/// In each of the two lists.
 const MAX_SELECTED: usize = 100;
 
-/// Which attributes an answer has.
+/// The attributes that an answer is to contain.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     /// Only these; `None` for all.
     only: Option<Vec<String>>,
-    /// Not these.
+    /// None of these.
     but: Vec<String>,
 }
 
 impl Selection {
-    /// As the query says it.
     pub(super) fn of_query(call: &Call<'_>) -> Result<Self> {
         let list = |name| {
             Ok::<_, Error>(
@@ -149,7 +148,6 @@ impl Selection {
         Ok(Self { only, but })
     }
 
-    /// As the body of a search says it.
     pub(super) fn of_search(body: &Map<String, Value>) -> Result<Self> {
         let list = |name: &str| match member(body, name) {
             None => Ok(None),
@@ -166,19 +164,19 @@ impl Selection {
         Self::new(list(ATTRIBUTES.name)?, list(EXCLUDED.name)?)
     }
 
-    /// Whether some attributes are asked for by name.
+    /// Whether the request names the attributes it wants.
     pub(super) fn names_some(&self) -> bool {
         self.only.is_some()
     }
 
-    /// Whether the answer has something of an attribute, which is given in lower case.
+    /// Whether the answer contains any part of this attribute, given in lower case.
     pub(super) fn wants(&self, attribute: &str) -> bool {
         let is_of = |name: &String| name.split('.').next() == Some(attribute);
         self.only.as_ref().is_none_or(|only| only.iter().any(is_of))
             && !self.but.iter().any(|name| name == attribute)
     }
 
-    /// The attributes of a resource that the answer has. `id` and `schemas` are always among them.
+    /// The selected attributes of a resource. `id` and `schemas` are always included.
     pub(super) fn of(&self, resource: Map<String, Value>) -> Value {
         if self.only.is_none() && self.but.is_empty() {
             return Value::Object(resource);
@@ -198,7 +196,7 @@ impl Selection {
         Value::Object(kept)
     }
 
-    /// The parts of an attribute that the answer has.
+    /// The selected sub-attributes of an attribute.
     fn within(&self, attribute: &str, value: Value) -> Value {
         match value {
             Value::Array(items) => Value::Array(
@@ -232,12 +230,17 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// What is told of a resource itself.
+/// The `meta` attribute of a resource.
 pub(super) fn meta(
     resource_type: &str,
     created_at: Millis,
     modified_at: Millis,
     location: &str,
 ) -> Value {
-    json!({ "resourceType": resource_type, "created": created_at.iso(), "lastModified": modified_at.iso(), "location": location })
+    json!({
+        "resourceType": resource_type,
+        "created": created_at.iso(),
+        "lastModified": modified_at.iso(),
+        "location": location,
+    })
 }

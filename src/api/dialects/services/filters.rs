@@ -1,5 +1,5 @@
-//! How a list of grants is asked for: plain parameters, and up to 20 filters
-//! `filters[i].key|op|value`, all of which must hold.
+//! Parses a query for grants: plain parameters, and up to 20 filters `filters[i].key|op|value`, all
+//! of which must hold.
 
 use std::collections::BTreeMap;
 
@@ -34,16 +34,16 @@ const OPERATORS: Kind = Kind::AnyCase(&[
     "IS_NOT_NULL",
 ]);
 
-/// A filter may name only certain fields.
+/// Only certain fields can be filtered.
 const FILTER_FIELD: Rule = Rule::OfDialect("unsupported_filter_field");
-/// Only fields that have an order may be compared.
+/// Only fields with an order can be compared.
 const FILTER_RANGE: Rule = Rule::OfDialect("unsupported_range_filter");
-/// Only certain fields may be filtered by what they are not, or by a list.
+/// Only certain fields can be filtered by negation or by a list.
 const FILTER_NOT: Rule = Rule::OfDialect("unsupported_not_filter");
-/// A list may be ordered by certain fields only.
+/// A list can be ordered by certain fields only.
 const ORDER_BY: Rule = Rule::OfDialect("unsupported_order_by");
 
-/// What a refused filter or order is called in messages, by the key of its rule.
+/// The name of the refused part in messages, by the key of its rule.
 pub(super) fn unsupported_part(key: &str) -> &'static str {
     match key {
         "unsupported_range_filter" => "range filter",
@@ -55,13 +55,13 @@ pub(super) fn unsupported_part(key: &str) -> &'static str {
 
 const SERVICE_ID: Field =
     optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN");
-const OBJECT_ID: Field = optional("authObjectId", Kind::INT64, "to which");
+const OBJECT_ID: Field = optional("authObjectId", Kind::INT64, "the object's id");
 const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1");
 const PAGE_SIZE: Field = optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10");
 
 pub(super) const QUERY: &[Field] = &[
     SERVICE_ID,
-    required("authObjectType", members::ASKED_OBJECT_TYPE, "to whom"),
+    required("authObjectType", members::ASKED_OBJECT_TYPE, "the object's type"),
     OBJECT_ID,
     optional("createdDate", Kind::TEXT, "yyyy-MM-dd HH:mm:ss, UTC, or RFC 3339"),
     PAGE_NUMBER,
@@ -86,13 +86,13 @@ pub(super) const QUERY: &[Field] = &[
     ),
 ];
 
-/// Reads the whole question.
 pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
     let mut conditions = Vec::new();
     let mut services = integer(query, &SERVICE_ID)?.map(|id| vec![id]);
     for filter in filters(query)? {
         match filter.condition()? {
-            // The services confine the list; several lists of them confine it to what they share.
+            // Several lists of services restrict the result to the services that are in all of
+            // them.
             Condition {
                 field: GrantField::ServiceId,
                 test: Test::Among { values, not: false },
@@ -140,7 +140,7 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
     })
 }
 
-/// A whole number; forms send their empty fields too, which count as absent.
+/// A whole number. Forms also send their empty fields, which are treated as absent.
 fn integer(query: &Query, parameter: &Field) -> Result<Option<i64>> {
     if query.one(parameter.name)? == Some("") {
         Ok(None)
@@ -162,7 +162,7 @@ fn order_by(query: &Query) -> Result<OrderBy> {
     }
 }
 
-/// The index of a word, in any case; that of the first where the parameter is absent.
+/// The index of a word, ignoring case; 0 if the parameter is absent.
 fn word(query: &Query, name: &str, words: [&str; 2]) -> Result<usize> {
     let Some(text) = query.one(name)?.filter(|text| !text.is_empty()) else { return Ok(0) };
     let index = words.iter().position(|word| word.eq_ignore_ascii_case(text));
@@ -176,7 +176,8 @@ struct Filter<'a> {
     value: Option<&'a str>,
 }
 
-/// The filters, by their numbers; one without key, operator or a value that it needs is dropped.
+/// The filters in the order of their numbers. A filter without key, operator or required value is
+/// dropped.
 fn filters(query: &Query) -> Result<Vec<Filter<'_>>> {
     let mut found: BTreeMap<u32, Filter<'_>> = BTreeMap::new();
     for (name, value) in query.pairs() {
@@ -277,7 +278,8 @@ fn like(text: &str, at_start: bool, not: bool) -> Test {
     Test::Like { text: text.to_owned(), at_start, not }
 }
 
-/// The first and the last value that equal the text: one id, or the milliseconds of a second.
+/// The first and the last value that equal the text: the id twice, or the first and last
+/// millisecond of a second.
 fn bounds(field: GrantField, key: &str, text: &str) -> Result<(i64, i64)> {
     match field {
         GrantField::CreatedAt => second(key, text),
@@ -289,7 +291,8 @@ fn bounds(field: GrantField, key: &str, text: &str) -> Result<(i64, i64)> {
     }
 }
 
-/// The milliseconds of a second: `yyyy-MM-dd HH:mm:ss` in UTC, or RFC 3339.
+/// The first and last millisecond of a second, written as `yyyy-MM-dd HH:mm:ss` in UTC or as RFC
+/// 3339.
 fn second(key: &str, text: &str) -> Result<(i64, i64)> {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let plain = PrimitiveDateTime::parse(text, format).map(PrimitiveDateTime::assume_utc);
@@ -316,7 +319,7 @@ fn checked(field: GrantField, key: &str, text: &str) -> Result<String> {
     }
 }
 
-/// `a,b`, `[a,b]` or `["a","b"]`.
+/// Parses a list: `a,b`, `[a,b]` or `["a","b"]`.
 fn values(field: GrantField, key: &str, text: &str) -> Result<Vec<String>> {
     let texts: Vec<String> =
         if let Ok(serde_json::Value::Array(items)) = json::parse(text.trim().as_bytes()) {
@@ -351,14 +354,20 @@ mod tests {
     #[test]
     fn lists_of_values_have_three_spellings() {
         for list in ["1,2", "[1,2]", "[\"1\",\"2\"]", "%5B1%2C%202%5D"] {
-            let query = read(&format!("authObjectType=USER&filters[0].key=serviceId&filters[0].op=IN&filters[0].value={list}")).unwrap();
+            let list = format!("filters[0].key=serviceId&filters[0].op=IN&filters[0].value={list}");
+            let query = read(&format!("authObjectType=USER&{list}")).unwrap();
             assert_eq!(query.service_ids, [1, 2], "{list}");
         }
     }
 
     #[test]
     fn filters_are_numbered_and_the_unfinished_are_dropped() {
-        let query = read("serviceId=1&authObjectType=user&filters%5B7%5D.key=id&filters%5B7%5D.op=GREATER_THAN&filters%5B7%5D.value=5&filters[1].key=id&filters[2].op=IS_NULL").unwrap();
+        let query = read(
+            "serviceId=1&authObjectType=user&filters%5B7%5D.key=id\
+             &filters%5B7%5D.op=GREATER_THAN&filters%5B7%5D.value=5\
+             &filters[1].key=id&filters[2].op=IS_NULL",
+        )
+        .unwrap();
         assert_eq!(
             query.conditions,
             [Condition { field: GrantField::Id, test: Test::Within(Some(6), None) }]
@@ -367,9 +376,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_query_is_read_or_refused(key in "[a-zA-Z]{0,8}", operator in "[A-Z_]{0,12}", value in ".{0,20}") {
-            let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-            let query = format!("serviceId=1&authObjectType=USER&filters[0].key={key}&filters[0].op={operator}&filters[0].value={}", encode(&value));
+        fn any_query_is_read_or_refused(
+            key in "[a-zA-Z]{0,8}",
+            operator in "[A-Z_]{0,12}",
+            value in ".{0,20}",
+        ) {
+            use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+            let value = utf8_percent_encode(&value, NON_ALPHANUMERIC);
+            let filter = format!(
+                "filters[0].key={key}&filters[0].op={operator}&filters[0].value={value}"
+            );
+            let query = format!("serviceId=1&authObjectType=USER&{filter}");
             let _ = read(&query);
         }
     }

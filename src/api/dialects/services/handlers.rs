@@ -1,4 +1,4 @@
-//! Parse, act, map.
+//! Handlers: parse the request, call the action, map the answer.
 
 use super::{filters, wire};
 use crate::actions::grants;
@@ -64,7 +64,7 @@ pub(super) async fn permissions_of_user(cx: &Cx, call: &Call<'_>) -> Result<Resp
 pub(super) async fn own_permissions(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
     let as_administrator = boolean(call, "admin")?.unwrap_or(false);
-    // A key that speaks for nobody has no permissions of its own.
+    // A key that acts for no user has no permissions of its own.
     let own_id = caller.own_id().ok_or(Refusal::KeyIsNoUser)?;
     let (switch, permissions) =
         permissions::effective(cx, caller, call.int64("id")?, own_id.0, as_administrator).await?;

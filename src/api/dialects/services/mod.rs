@@ -1,7 +1,7 @@
 //! The dialect of the API testing platform's service grants, under `/api/v1/services`.
 //!
-//! Every answer, success or failure, is the envelope `{"code","msg","data","datetime","ext"}`; a
-//! success has the code `S` and status 200.
+//! Every answer, success or failure, has the envelope `{"code","msg","data","datetime","ext"}`. A
+//! success has the code `S` and the status 200.
 
 mod filters;
 mod handlers;
@@ -16,7 +16,6 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Rule};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "services",
     summary: "Who may do what with a service, as the API testing platform asks",
@@ -32,7 +31,7 @@ pub const DIALECT: Dialect = Dialect {
 };
 
 const PARAMETERS: &[Field] = &[
-    required("id", Kind::INT64, "the service's id; below `auth` the grant's"),
+    required("id", Kind::INT64, "the service's id; in paths with `auth/{id}` the grant's id"),
     required("userId", Kind::INT64, "the user's id"),
     required("authPermission", members::ASKED_PERMISSION, "the permission; any case is taken"),
 ];
@@ -40,7 +39,7 @@ const ENABLED: &[Field] = &[required("enabled", Kind::Boolean, "true or false")]
 const ADMIN: &[Field] = &[optional(
     "admin",
     Kind::Boolean,
-    "whether an administrator's permissions count; default false",
+    "whether an administrator has all permissions here; default false",
 )];
 
 const ROUTES: &[Route] = &[
@@ -123,7 +122,7 @@ const ROUTES: &[Route] = &[
         &["/api/v1/services/{id}/user/{userId}/auth/{authPermission}/check"],
         handler!(handlers::check),
     )
-    .summary("Tells whether a user has a permission on a service; a no is a success too")
+    .summary("Tells whether a user has a permission on a service; a denial is also a success")
     .decides("check")
     .access(Access::SignedIn)
     .keys(Keys::With(May::Decisions))
@@ -136,7 +135,7 @@ const ROUTES: &[Route] = &[
         .answers(Answer::json(200, &wire::GrantList::SHAPE)),
 ];
 
-/// The code, the message and the key of a failure; the status is that of all dialects.
+/// Maps an error to a code, a message and a key. The status is the same in all dialects.
 fn failure(error: &Error, now: Millis) -> Response {
     let (code, message, key) = match error {
         Error::Unauthenticated(Denied::Missing) => {
@@ -192,7 +191,7 @@ fn failure(error: &Error, now: Millis) -> Response {
     wire::failure(message::status(error), code, &message, key, now)
 }
 
-/// The same of somebody known who may not.
+/// The code, the message and the key for a known caller who is refused.
 fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
     match refusal {
         Refusal::NoPermission { permission, service_id } => {

@@ -1,5 +1,4 @@
-//! What the JSON of the services dialect looks like. Source: the published page on service
-//! authorization.
+//! The JSON of the services dialect. Source: the published page on service authorization.
 
 use time::OffsetDateTime;
 
@@ -14,21 +13,23 @@ use crate::domain::permissions::permission::{ObjectType, Permission, Permissions
 use crate::domain::time::Millis;
 use crate::error::Result;
 
-/// What the published page has where a permission is to stand: tried as it is, it asks for none,
-/// and so for VIEW.
+/// The published example has this word in place of a permission. It is ignored, so a client that
+/// sends the example unchanged grants VIEW only.
 const PLACEHOLDER: &str = "string";
 
 request! {
     pub(super) struct NewGrant as "NewGrant" {
-        "authObjectType" object_type: ObjectType => "to whom: a user, a department with those below, or a group",
-        "authObjectId" object_id: i64 => "to which",
-        "permissions" permissions: Permissions => "any case is taken; VIEW is always among them",
+        "authObjectType" object_type: ObjectType =>
+            "the object's type: a user, a department with those below it, or a group",
+        "authObjectId" object_id: i64 => "the object's id",
+        "permissions" permissions: Permissions => "in any case; VIEW is always added",
     } example r#"{"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"]}"#
 }
 
 request! {
     pub(super) struct GrantedPermissions as "GrantedPermissions" {
-        "permissions" permissions: Permissions => "the whole new set; any case is taken; VIEW is always among them",
+        "permissions" permissions: Permissions =>
+            "the complete new set, in any case; VIEW is always added",
     } example r#"{"permissions":["VIEW","TEST"]}"#
 }
 
@@ -66,14 +67,18 @@ answer! {
 answer! {
     pub(super) struct Grant as "Grant" {
         "id" id: i64 => "the grant's id",
-        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom",
-        "authObjectId" object_id: i64 => "to which",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE => "the object's type",
+        "authObjectId" object_id: i64 => "the object's id",
         "permissions" permissions: Vec<&'static str> as PERMISSIONS => "permissions",
-        "serviceId" service_id: i64 => "on which service",
-        "creator" creator: bool => "whether it is the grant of who created the service",
-        "name" name: Sometimes<Option<String>> => "the object's name, with infoScope=DETAIL; null where it is unknown",
+        "serviceId" service_id: i64 => "the service's id",
+        "creator" creator: bool => "whether it is the grant of the service's creator",
+        "name" name: Sometimes<Option<String>> =>
+            "the object's name, with infoScope=DETAIL; null if it is unknown",
         "createdDate" created_at: String => "yyyy-MM-dd HH:mm:ss, UTC",
-    } example r#"{"id":1,"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"],"serviceId":1,"creator":false,"createdDate":"2025-01-23 02:37:44"}"#
+    } example r#"{
+        "id":1,"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"],"serviceId":1,
+        "creator":false,"createdDate":"2025-01-23 02:37:44"
+    }"#
 }
 
 answer! {
@@ -85,8 +90,9 @@ answer! {
 
 answer! {
     pub(super) struct Ext<'a> as "Ext" {
-        "eKey" key: Sometimes<&'a str> => "of a failure",
-        "warnings" warnings: Sometimes<Vec<String>> => "of a success: what was ignored, since it is unknown",
+        "eKey" key: Sometimes<&'a str> => "the key of a failure",
+        "warnings" warnings: Sometimes<Vec<String>> =>
+            "of a success: unknown members that were ignored",
     } example "{}"
 }
 
@@ -97,7 +103,10 @@ answer! {
         "data" data: () => "null",
         "datetime" datetime: String => DATETIME,
         "ext" ext: Ext<'a> => "eKey",
-    } example r#"{"code":"ATS380","msg":"No `Grant` service permission","data":null,"datetime":"2025-01-23 02:37:44","ext":{"eKey":"ATS380"}}"#
+    } example r#"{
+        "code":"ATS380","msg":"No `Grant` service permission","data":null,
+        "datetime":"2025-01-23 02:37:44","ext":{"eKey":"ATS380"}
+    }"#
 }
 
 impl Ext<'static> {
@@ -111,9 +120,11 @@ pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 const DATETIME: &str = "yyyy-MM-dd HH:mm:ss, UTC";
 
-/// A success: the envelope around its data.
+/// Declares a success: the envelope around its data.
 macro_rules! envelope {
-    ($name:ident $shape:literal { $data:ty $(as $kind:expr)? => $about:literal } $function:ident) => {
+    ($name:ident $shape:literal {
+        $data:ty $(as $kind:expr)? => $about:literal
+    } $function:ident) => {
         answer! {
             pub(super) struct $name as $shape {
                 "code" code: &'static str => "S",
@@ -126,7 +137,8 @@ macro_rules! envelope {
 
         pub(super) fn $function(data: $data, call: &Call<'_>, now: Millis) -> Response {
             let (message, datetime) = ("Success".to_owned(), datetime(now));
-            Response::json(200, &$name { code: "S", message, data, datetime, ext: Ext::of_success(call) })
+            let ext = Ext::of_success(call);
+            Response::json(200, &$name { code: "S", message, data, datetime, ext })
         }
     };
 }
@@ -138,22 +150,21 @@ envelope!(Names "PermissionNames" { Vec<&'static str> as PERMISSIONS => "permiss
 envelope!(Own "OwnPermissionsAnswer" { OwnPermissions => "the caller's" } own);
 envelope!(GrantList "GrantList" { Page => "a page" } grant_list);
 
-/// The no of a check, which is a success with a failure's code.
+/// The negative answer to a check: a success with the code of a failure.
 pub(super) fn no(permission: Permission, call: &Call<'_>, now: Millis) -> Response {
     let message = format!("No `{}` service permission", permission.title());
     let (datetime, ext) = (datetime(now), Ext::of_success(call));
     Response::json(200, &Yes { code: "ATS380", message, data: false, datetime, ext })
 }
 
-/// A failure.
 pub(super) fn failure(status: u16, code: &str, message: &str, key: &str, now: Millis) -> Response {
     let (datetime, ext) =
         (datetime(now), Ext { key: Sometimes(Some(key)), warnings: Sometimes(None) });
     Response::json(status, &Failure { code, message, data: (), datetime, ext })
 }
 
-/// `yyyy-MM-dd HH:mm:ss`, UTC; empty beyond the year 9999. Written digit by digit: a page has
-/// thousands of them.
+/// `yyyy-MM-dd HH:mm:ss`, UTC; empty after the year 9999. Formatted by hand, because a page has
+/// thousands of times.
 pub(super) fn datetime(time: Millis) -> String {
     let Ok(time) = OffsetDateTime::from_unix_timestamp(time.seconds()) else {
         return String::new();
@@ -181,7 +192,7 @@ fn two_digits(text: &mut String, number: u32) {
     );
 }
 
-/// The code and message of a permission that a caller lacks: listing has its own.
+/// The code and message for a missing permission. VIEW has a code of its own.
 pub(super) fn no_permission(permission: Permission, service_id: i64) -> (&'static str, String) {
     match permission {
         Permission::View => ("ATS381", format!("No `View` service {service_id} permission")),
@@ -189,7 +200,7 @@ pub(super) fn no_permission(permission: Permission, service_id: i64) -> (&'stati
     }
 }
 
-/// The product's name of a noun.
+/// The name that the platform uses for a noun.
 pub(super) fn resource(what: &str) -> &str {
     match what {
         "grant" => "ServicesAuth",
@@ -202,7 +213,6 @@ pub(super) fn resource(what: &str) -> &str {
 }
 
 impl Page {
-    /// A page of grants.
     pub(super) fn of(page: &GrantPage, with_names: bool) -> Self {
         let grant = |(grant, name): &(grant::Grant, Option<String>)| Grant {
             id: grant.id,

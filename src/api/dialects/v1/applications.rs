@@ -1,4 +1,4 @@
-//! Applications of organizations, and what they are authorized to.
+//! Applications of organizations, and the types of data that each is authorized to.
 
 use super::paging::{self, page};
 use crate::actions::{applications, authorizations};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 const ACCESS_KEY: Field =
     required("accessKey", Kind::text(1, usize::MAX), "the application's access key");
-const TYPE: Field = required("type", AUTHORIZATION_TYPE, "what is asked about");
+const TYPE: Field = required("type", AUTHORIZATION_TYPE, "the type of data");
 
 const LIST_QUERY: &[Field] = &[
     optional("organization", Kind::TEXT, "only those of this organization"),
@@ -24,9 +24,9 @@ const LIST_QUERY: &[Field] = &[
     paging::TEXT_CURSOR,
 ];
 
-const SHORTCUT: &str = "whether it is a link to something else, so that nothing can be authorized";
+const SHORTCUT: &str = "whether it is only a link, which cannot be authorized to anything";
 const AUTHORIZES: &str = "whether it may authorize the applications of its organization";
-const ENABLED: &str = "a disabled application may do nothing, and is authorized to nothing";
+const ENABLED: &str = "a disabled application may not call, and is authorized to nothing";
 
 pub(super) const GROUP: Group = Group {
     parameters: &[ACCESS_KEY, TYPE],
@@ -37,7 +37,7 @@ pub(super) const GROUP: Group = Group {
             .query(LIST_QUERY)
             .answers(Answer::json(200, &APPLICATIONS)),
         Route::of("POST", "create_application", &["/v1/applications"], handler!(create))
-            .summary("Registers an application, and shows its secret this once")
+            .summary("Registers an application, and shows its secret once")
             .about("A shortcut gets no secret.")
             .access(Access::Administrator)
             .body(&NewApplication::SHAPE)
@@ -47,25 +47,47 @@ pub(super) const GROUP: Group = Group {
             .summary("Shows an application")
             .access(Access::Administrator)
             .answers(Answer::json(200, &Application::SHAPE)),
-        Route::of("PATCH", "update_application", &["/v1/applications/{accessKey}"], handler!(update))
-            .summary("Changes the named members of an application; a disabled one's access token is dead at once")
-            .about("Members that are left out stay as they are.")
-            .access(Access::Administrator)
-            .body(&ApplicationChange::SHAPE)
-            .answers(Answer::json(200, &Application::SHAPE)),
-        Route::of("DELETE", "delete_application", &["/v1/applications/{accessKey}"], handler!(delete))
-            .summary("Deletes an application, and its access token with it")
-            .access(Access::Administrator),
-        Route::of("POST", "renew_application_secret", &["/v1/applications/{accessKey}/secret"], handler!(renew_secret))
-            .summary("Replaces an application's secret, shows it this once, and ends its access token")
-            .access(Access::Administrator)
-            .refuses(&[409])
-            .answers(Answer::json(200, &ApplicationSecret::SHAPE)),
-        Route::get("check_application", &["/v1/applications/{accessKey}/authorizations/{type}"], handler!(check))
-            .summary("Tells whether an application is authorized to a type of data")
-            .access(Access::SignedIn)
-            .keys(Keys::With(May::Decisions))
-            .answers(Answer::json(200, &Authorized::SHAPE)),
+        Route::of(
+            "PATCH",
+            "update_application",
+            &["/v1/applications/{accessKey}"],
+            handler!(update),
+        )
+        .summary("Changes members of an application; disabling it ends its access token at once")
+        .about("Members that are left out stay as they are.")
+        .access(Access::Administrator)
+        .body(&ApplicationChange::SHAPE)
+        .answers(Answer::json(200, &Application::SHAPE)),
+        Route::of(
+            "DELETE",
+            "delete_application",
+            &["/v1/applications/{accessKey}"],
+            handler!(delete),
+        )
+        .summary("Deletes an application, and its access token with it")
+        .access(Access::Administrator),
+        Route::of(
+            "POST",
+            "renew_application_secret",
+            &["/v1/applications/{accessKey}/secret"],
+            handler!(renew_secret),
+        )
+        .summary(
+            "Replaces an application's secret, shows the new one once, and ends the access \
+             token",
+        )
+        .access(Access::Administrator)
+        .refuses(&[409])
+        .answers(Answer::json(200, &ApplicationSecret::SHAPE)),
+        Route::get(
+            "check_application",
+            &["/v1/applications/{accessKey}/authorizations/{type}"],
+            handler!(check),
+        )
+        .summary("Tells whether an application is authorized to a type of data")
+        .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
+        .answers(Answer::json(200, &Authorized::SHAPE)),
     ],
 };
 
@@ -77,11 +99,17 @@ answer! {
         "shortcut" shortcut: bool => SHORTCUT,
         "authorizeApplications" authorizes: bool => AUTHORIZES,
         "enabled" enabled: bool => ENABLED,
-        "hasSecret" has_secret: bool => "whether it can get access tokens",
-        "authorizations" authorizations: Vec<&'static str> as Kind::list(&AUTHORIZATION_TYPE) => "what it is authorized to",
+        "hasSecret" has_secret: bool => "whether it has a secret, with which it gets access tokens",
+        "authorizations" authorizations: Vec<&'static str> as Kind::list(&AUTHORIZATION_TYPE) =>
+            "the types of data that it is authorized to",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071","name":"Reports","shortcut":false,"authorizeApplications":false,"enabled":true,"hasSecret":true,"authorizations":["USER"],"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{
+        "accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071",
+        "name":"Reports","shortcut":false,"authorizeApplications":false,"enabled":true,
+        "hasSecret":true,"authorizations":["USER"],"createdAt":1737599864898,
+        "modifiedAt":1737599864898
+    }"#
 }
 
 const APPLICATIONS: Shape = page!("Applications", Application<'_>, "by ascending access key");
@@ -105,11 +133,15 @@ impl<'a> Application<'a> {
 }
 
 answer! {
-    /// An application that was just registered.
     struct CreatedApplication<'a> as "CreatedApplication" {
         includes application: Application<'a>,
-        "secret" secret: Option<&'a str> => "the secret, shown this once; null for a shortcut",
-    } example r#"{"accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071","name":"Reports","shortcut":false,"authorizeApplications":true,"enabled":true,"hasSecret":true,"authorizations":[],"createdAt":1737599864898,"modifiedAt":1737599864898,"secret":"43 characters of base64url"}"#
+        "secret" secret: Option<&'a str> => "the secret, shown only once; null for a shortcut",
+    } example r#"{
+        "accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071",
+        "name":"Reports","shortcut":false,"authorizeApplications":true,"enabled":true,
+        "hasSecret":true,"authorizations":[],"createdAt":1737599864898,"modifiedAt":1737599864898,
+        "secret":"43 characters of base64url"
+    }"#
 }
 
 request! {
@@ -118,7 +150,7 @@ request! {
         "shortcut" shortcut: Option<bool> => SHORTCUT,
         "authorizeApplications" authorizes: Option<bool> => AUTHORIZES,
         "enabled" enabled: Option<bool> => "default true",
-        "accessKey" access_key: Option<AccessKey> => "chosen where it is left out",
+        "accessKey" access_key: Option<AccessKey> => "default: one that Postern chooses",
         "organization" organization: OrganizationId => "the organization's id",
     } example r#"{"organization":"o15504722874071","name":"Reports","authorizeApplications":true}"#
 }
@@ -144,15 +176,17 @@ impl ApplicationChange {
 answer! {
     struct ApplicationSecret<'a> as "ApplicationSecret" {
         "accessKey" access_key: &'a str as PLAIN_ID => "the access key; public",
-        "secret" secret: Option<&'a str> as Kind::TEXT => "the secret, shown this once",
-    } example r#"{"accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","secret":"43 characters of base64url"}"#
+        "secret" secret: Option<&'a str> as Kind::TEXT => "the secret; it is shown only once",
+    } example r#"{
+        "accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","secret":"43 characters of base64url"
+    }"#
 }
 
 answer! {
     struct Authorized<'a> as "Authorized" {
-        "allowed" allowed: bool => "the answer",
+        "allowed" allowed: bool => "whether it is authorized",
         "accessKey" access_key: &'a str as Kind::TEXT => "the access key; public",
-        "type" kind: &'static str as AUTHORIZATION_TYPE => "what was asked about",
+        "type" kind: &'static str as AUTHORIZATION_TYPE => "the type of data",
     } example r#"{"allowed":true,"accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","type":"USER"}"#
 }
 

@@ -1,4 +1,4 @@
-//! The audit trail.
+//! The audit trail: who changed what, and when.
 
 use serde_json::Value;
 
@@ -13,10 +13,10 @@ use crate::domain::audit::Event;
 use crate::domain::time::{MAX_MILLIS, Millis};
 use crate::error::{Error, Result};
 
-/// A moment: as many milliseconds as a double holds exactly.
+/// Milliseconds, up to the largest integer that a double holds exactly.
 const MOMENT: Kind = Kind::Int64 { min: 0, max: MAX_MILLIS };
-const FROM: Field = optional("from", MOMENT, "not before, epoch milliseconds");
-const UNTIL: Field = optional("until", MOMENT, "before, epoch milliseconds");
+const FROM: Field = optional("from", MOMENT, "only from this moment on, epoch milliseconds");
+const UNTIL: Field = optional("until", MOMENT, "only before this moment, epoch milliseconds");
 
 const LIST_QUERY: &[Field] = &[
     optional("actor", Kind::TEXT, "only of this user name"),
@@ -31,7 +31,7 @@ const LIST_QUERY: &[Field] = &[
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("list_audit_events", &["/v1/audit"], handler!(list))
-        .summary("Lists what was changed by whom, the newest first")
+        .summary("Lists all changes and who made them, the newest first")
         .access(Access::Administrator)
         .query(LIST_QUERY)
         .answers(Answer::json(200, &EVENTS))],
@@ -41,15 +41,20 @@ answer! {
     struct AuditEvent<'a> as "AuditEvent" {
         "id" id: i64 => "ascending",
         "at" at: i64 as Kind::TIME => "epoch milliseconds",
-        "actor" actor: &'a str => "a user name; in brackets where nobody asked",
+        "actor" actor: &'a str =>
+            "the user name; in brackets if it was no user but a key, a token app or Postern itself",
         "actorId" actor_id: Option<i64> => "the user's id",
         "address" address: Option<&'a str> => "the client's address",
         "action" action: &'a str => "what was done",
-        "target" target: &'a str => "to whom or what",
-        "before" before: Option<&'a Value> => "how it was, or null; without secrets",
-        "after" after: Option<&'a Value> => "how it is, or null; without secrets",
+        "target" target: &'a str => "the user, app or other object that was changed",
+        "before" before: Option<&'a Value> => "the state before, or null; without secrets",
+        "after" after: Option<&'a Value> => "the state after, or null; without secrets",
         "requestId" request_id: &'a str => "the x-request-id of the answer",
-    } example r#"{"id":3,"at":1737599864898,"actor":"admin","actorId":1,"address":"203.0.113.9","action":"token_app.delete","target":"ERP","before":{"enable":true},"after":null,"requestId":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#
+    } example r#"{
+        "id":3,"at":1737599864898,"actor":"admin","actorId":1,"address":"203.0.113.9",
+        "action":"token_app.delete","target":"ERP","before":{"enable":true},"after":null,
+        "requestId":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"
+    }"#
 }
 
 const EVENTS: Shape = page!("AuditEvents", AuditEvent<'_>, "the newest first");

@@ -1,4 +1,4 @@
-//! Export and import of the state.
+//! Export and import of the whole state.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::domain::backup::record::Record;
 use crate::domain::identity::machine_key::May;
 use crate::error::{Error, Result};
 
-/// How many wrong lines an import tells.
+/// An import reports at most this many wrong lines.
 const MAX_LINE_ERRORS: usize = 100;
 
 const FORMAT: Field = optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson");
@@ -23,12 +23,12 @@ const SECRETS: [&str; 2] = ["left-out", "sealed"];
 const EXPORTED_SECRETS: Field = optional(
     "secrets",
     Kind::OneOf(&SECRETS),
-    "sealed: with passwords and secrets, which the same MASTER_KEY opens; default left-out",
+    "sealed: with passwords and secrets, encrypted with MASTER_KEY; default left-out",
 );
 const IMPORTED_SECRETS: Field = optional(
     "secrets",
     Kind::OneOf(&SECRETS),
-    "left-out: passwords and secrets of the records are passed over; default sealed",
+    "left-out: passwords and secrets of the records are ignored; default sealed",
 );
 const EXPORT_QUERY: &[Field] = &[
     FORMAT,
@@ -36,7 +36,7 @@ const EXPORT_QUERY: &[Field] = &[
     optional(
         "after",
         Kind::TEXT,
-        "the last line that an interrupted export brought: this one goes on behind it",
+        "the last line of an interrupted export: this export continues after it",
     ),
 ];
 
@@ -46,7 +46,8 @@ const CSV: &str = "text/csv";
 const RECORDS: &[(&str, &str)] = &[
     (
         NDJSON,
-        "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\"permissions\":[\"VIEW\"]}\n",
+        "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\
+         \"permissions\":[\"VIEW\"]}\n",
     ),
     (CSV, "record,serviceId,authObjectType,authObjectId,permissions\ngrant,1,USER,2,VIEW\n"),
 ];
@@ -55,11 +56,16 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::of("POST", "import", &["/v1/import"], handler!(import))
-            .summary("Writes up to 1 MiB of records, all of them or none; what is there already is replaced, so that twice is once")
+            .summary(
+                "Writes up to 1 MiB of records, all of them or none; records that exist are \
+                 replaced",
+            )
             .about(
-                "One record is one line, and its member `record` says what it is; the page \"Records\" of the documents lists all members. \
-                 A record that contradicts what is there (a user name that is here under another id) is refused. `format` says how the \
-                 body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
+                "One record is one line, and its member `record` names its kind; the page \
+                 \"Records\" of the documents lists all members. A record that contradicts \
+                 existing ones (a user name that exists under another id) is refused. `format` \
+                 decides how the body is read, whatever its content type. The answer lists at most \
+                 100 wrong lines.",
             )
             .access(Access::Administrator)
             .keys(Keys::With(May::Provisioning))
@@ -68,7 +74,10 @@ pub(super) const GROUP: Group = Group {
             .refuses(&[409])
             .answers(Answer::json(200, &Written::SHAPE)),
         Route::get("export", &["/v1/export"], handler!(export))
-            .summary("Streams the whole state as records, which import into an empty Postern as the same state")
+            .summary(
+                "Streams the whole state as records; imported into an empty Postern they restore \
+                 the same state",
+            )
             .about("The header x-postern-total says how many records there are.")
             .access(Access::Administrator)
             .keys(Keys::With(May::Administration))
@@ -80,7 +89,8 @@ pub(super) const GROUP: Group = Group {
 answer! {
     struct Written as "Imported" {
         "imported" imported: i64 => "how many records",
-        "withoutSecret" without_secret: Sometimes<Vec<String>> => "apps and applications among them that have no secret here: give them one; 100 at most",
+        "withoutSecret" without_secret: Sometimes<Vec<String>> =>
+            "imported apps and applications that have no secret here: give them one; 100 at most",
     } example r#"{"imported":1}"#
 }
 
@@ -103,7 +113,7 @@ async fn import(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     })
 }
 
-/// What an import answers that wrote nothing: what is wrong with which line.
+/// The answer to an import that wrote nothing: which lines are wrong, and why.
 fn refused(errors: &[LineError]) -> Response {
     let detail = match errors.len() {
         1 => "1 line is wrong, nothing was written".to_owned(),
@@ -142,7 +152,7 @@ fn pages(cx: Cx, format: Format, export: Export) -> Pages {
     Box::new(move || {
         let (cx, export) = (cx.clone(), Rc::clone(&export));
         Box::pin(async move {
-            // Taken out while it is used, so that no borrow outlives an await.
+            // Taken out during the await: a borrow of the `RefCell` must not be held across it.
             let mut current = export.borrow_mut().take()?;
             let page = current.next(&cx).await.transpose()?;
             *export.borrow_mut() = Some(current);
@@ -151,7 +161,7 @@ fn pages(cx: Cx, format: Format, export: Export) -> Pages {
     })
 }
 
-/// The last line that an earlier export brought, as it was.
+/// Parses the last line of an earlier export.
 fn last(format: Format, line: &str) -> Result<Record> {
     format
         .read_place(line)

@@ -1,8 +1,7 @@
-//! The questions of other Workers of the account, which come by a service binding and not by HTTP.
+//! The questions of other Workers of the account. They arrive by a service binding, without HTTP.
 //!
-//! They are those of `/v1/verify`, `/v1/check` and `/v1/check/batch`, and the same code answers
-//! them. Who binds Postern asks as a key with `decisions`. Members that are not declared are
-//! refused.
+//! The questions are those of `/v1/verify`, `/v1/check` and `/v1/check/batch`, answered by the same
+//! code. The binding itself acts as a key with `decisions`. Undeclared members are refused.
 
 use std::rc::Rc;
 
@@ -24,7 +23,7 @@ use crate::domain::permissions::permission::Permission;
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Result};
 
-/// The largest whole number that JavaScript's numbers tell from its neighbours: 2^53 - 1.
+/// JavaScript's `Number.MAX_SAFE_INTEGER`, 2^53 - 1. A larger number may have been rounded.
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
 request! {
@@ -35,41 +34,42 @@ request! {
 }
 
 request! {
-    /// A question of a batch, or one about a token's user.
+    /// One question of a batch, or a question about the user of a token.
     struct CheckAsked as "CheckAsked" {
         "service" service: i64 => "the service's id",
         "permission" permission: Permission => "the permission; any case is taken",
         "user" user: Given<i64> => "the user's id",
         "username" username: Given<Line<{ Username::MAX }>> => "the user name, in place of the id",
-        "token" token: Given<String> => "a token of the user, in place of the id; its groups count too",
+        "token" token: Given<String> =>
+            "a token of the user, in place of the id; the token's groups are taken into account",
         "app" app: Given<String> => "the only token app that the token may belong to",
     }
 }
 
 answer! {
-    /// What RFC 7662, 2.2, has members for, as far as Postern keeps it.
+    /// The members of RFC 7662, 2.2, as far as Postern stores their values.
     struct Introspected<'a> as "Introspected" {
-        "active" active: bool => "whether the token is good",
+        "active" active: bool => "whether the token is valid",
         "token_type" token_type: Sometimes<&'static str> => "Bearer",
         "sub" sub: Sometimes<String> => "the user's id",
         "username" username: Sometimes<&'a str> => "the user name",
-        "client_id" client_id: Sometimes<&'a str> => "the token app, or postern for a token of its own",
-        "exp" exp: Sometimes<i64> => "when it is over, epoch seconds",
-        "scope" scope: Sometimes<&'a str> => "the claim scope, where the token app passes it on",
+        "client_id" client_id: Sometimes<&'a str> =>
+            "the token app, or postern for a token of its own",
+        "exp" exp: Sometimes<i64> => "when it expires, epoch seconds",
+        "scope" scope: Sometimes<&'a str> => "the claim scope, if the token app passes it on",
     }
 }
 
-/// All that may be asked.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "verify",
-        summary: "Tells whose a token is, as POST /v1/verify does",
+        summary: "Verifies a token and tells whose it is, as POST /v1/verify does",
         question: &TokenAsked::SHAPE,
         answer: &verification::Verified::SHAPE,
     },
     Operation {
         name: "introspect",
-        summary: "Tells whether a token is good, in the words of RFC 7662; a refused one is no failure",
+        summary: "Introspects a token as RFC 7662 describes; a refused token is not a failure",
         question: &TokenAsked::SHAPE,
         answer: &Introspected::SHAPE,
     },
@@ -87,7 +87,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// What an operation decides, in the word that analytics have for it.
+/// The kind of decision that an operation makes, as analytics record it.
 #[must_use]
 pub fn decides(operation: &str) -> Option<&'static str> {
     match operation {
@@ -98,7 +98,8 @@ pub fn decides(operation: &str) -> Option<&'static str> {
     }
 }
 
-/// Answers a question. `question` is its JSON text; `None` where it was too large to become one.
+/// Answers a question. `question` is its JSON text; `None` means that it was too large to be
+/// converted.
 pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> Result<Response> {
     let fields = read(question)?;
     match operation {
@@ -118,8 +119,8 @@ async fn verify(cx: &Cx, fields: &Fields) -> Result<Response> {
 async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     match holder(cx, &verification::VERIFY_POSTED, declared(fields)?, None).await {
         Ok(Caller::User(caller)) => Ok(Response::json(200, &Introspected::of(&caller))),
-        // A key opens Postern's endpoints and nothing else. Of a refused token, RFC 7662 tells
-        // nobody why.
+        // A key works only at Postern's own endpoints. RFC 7662 tells no caller why a token is
+        // refused.
         Ok(Caller::Key(_)) | Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => {
             cx.noted.answered(false);
             Ok(Response::json(200, &Introspected::INACTIVE))
@@ -128,7 +129,8 @@ async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     }
 }
 
-/// With a token, its user is who asks, as at `/v1/check`; so the groups of the token count.
+/// Checks a permission. With a token its user is the caller, as at `/v1/check`, so that the token's
+/// groups are taken into account.
 async fn check(cx: &Cx, fields: &Fields) -> Result<Response> {
     let CheckAsked { service, permission, user, username, token, app } = declared(fields)?;
     let named = checks::named(user.0, username.0.map(|Line(name)| name))?;
@@ -156,7 +158,7 @@ async fn check_batch(cx: &Cx, fields: &Fields) -> Result<Response> {
     checks::answer_all(cx, &binding(&checks::CHECK_BATCH)?, declared(fields)?).await
 }
 
-/// Whose a token is, where the route of the same question lets them in.
+/// The caller that a token proves, if the route that answers this question over HTTP admits them.
 async fn holder(
     cx: &Cx,
     route: &Route,
@@ -169,7 +171,8 @@ async fn holder(
     Ok(caller)
 }
 
-/// The Worker that asks, where the route of the same question lets its key in.
+/// The Worker that asks, as a key, if the route that answers this question over HTTP admits that
+/// key.
 fn binding(route: &Route) -> Result<Caller> {
     let caller = Caller::Key(KeyCaller { key: Rc::new(MachineKey::of_binding()), user: None });
     route.let_in(&caller)?;
@@ -190,8 +193,7 @@ fn read(question: Option<&str>) -> Result<Fields> {
     Ok(Fields::from_members(members))
 }
 
-/// Refuses a number that was another one before JavaScript rounded it: the answer would be about
-/// somebody else.
+/// Refuses an integer that JavaScript may have rounded: the answer would be about another id.
 fn refuse_rounded(place: &str, value: &Value) -> Result<()> {
     match value {
         Value::Number(number)

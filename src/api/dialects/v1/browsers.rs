@@ -1,4 +1,4 @@
-//! Signing in and out with a browser. The pages need no scripts.
+//! Sign-in and sign-out with a browser. The pages work without scripts.
 
 use crate::actions::{gateway_sessions, sign_in};
 use crate::api::http::console_host::is_admin_host;
@@ -15,13 +15,15 @@ use crate::domain::browsers::{Login, SessionCookie, return_to};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
-const RETURN_TO: Field = optional("return_to", Kind::TEXT, "the path and the query to go to then");
+const RETURN_TO: Field =
+    optional("return_to", Kind::TEXT, "the path and query to return to afterwards");
 
 const PAGE: Answer = Answer::texts(200, &[("text/html", "<!doctype html>…")]);
 
 request! {
     struct Account as "SignIn" {
-        "return_to" return_to: Given<String> => "the path and the query to go to then; default: /",
+        "return_to" return_to: Given<String> =>
+            "the path and query to return to afterwards; default: /",
         "username" username: String => "the user name",
         "password" password: Secret => "the password",
     } example r#"{"username":"alice","password":"correct horse","return_to":"/reports"}"#
@@ -31,13 +33,14 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::get("show_sign_in", &["/v1/sign-in"], handler!(show))
-            .summary("The page where people sign in to the gateway, where LOGIN_URL is `password`")
+            .summary("Shows the sign-in page of the gateway, if LOGIN_URL is `password`")
             .query(&[RETURN_TO])
             .refuses(&[404])
             .answers(PAGE),
         Route::of("POST", "sign_in", &["/v1/sign-in"], handler!(sign_in))
             .summary(
-                "Takes the form of that page: sets the gateway's session and goes to `return_to`",
+                "Signs in by the form of that page: sets the gateway's session cookie and \
+                 redirects to `return_to`",
             )
             .decides("sign-in")
             .body(&Account::SHAPE)
@@ -45,18 +48,18 @@ pub(super) const GROUP: Group = Group {
             .refuses_by_page(&[401, 403, 429])
             .answers(Answer::empty(303)),
         Route::get("sign_out_browser", &["/v1/sign-out"], handler!(sign_out))
-            .summary("Ends the gateway's session, and goes to LOGOUT_URL or shows a page")
+            .summary("Ends the gateway's session, and redirects to LOGOUT_URL or shows a page")
             .refuses(&[403])
             .writes(true)
             .answers(PAGE),
         Route::of("POST", "sign_out_browser_posted", &["/v1/sign-out"], handler!(sign_out))
-            .summary("The same, for a form")
+            .summary("Ends the gateway's session, for a form")
             .refuses(&[403])
             .answers(PAGE),
     ],
 };
 
-/// The page is there only where the deployment wants it.
+/// Refuses, unless the deployment sets LOGIN_URL to `password`.
 fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
     is_on_its_host(cx, call)?;
     if cx.config.browsers.login == Some(Login::Password) {
@@ -66,7 +69,7 @@ fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
     }
 }
 
-/// The console's own host has no sessions of the gateway.
+/// Refuses on the console's own host, which has no gateway sessions.
 fn is_on_its_host(cx: &Cx, call: &Call<'_>) -> Result<()> {
     if is_admin_host(cx, call.request) {
         Err(Error::not_found("path", call.request.path()))
@@ -85,7 +88,7 @@ async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let Account { username, password, return_to: to } =
         Account::read(&call.labelled_fields().await?)?;
     is_wanted(cx, call)?;
-    // Else a page of somebody else could sign a browser in as somebody else.
+    // Otherwise a page of another site could sign the browser in with an attacker's account.
     credentials::refuse_cross_origin(cx, call.request)?;
     let to = to.0.unwrap_or_default();
     let to = return_to(&to);
@@ -108,8 +111,8 @@ async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     is_on_its_host(cx, call)?;
     credentials::refuse_cross_site(call.request)?;
     let header = call.request.header("cookie").unwrap_or_default();
-    // Where a proxy does not tell its client's scheme, the cookie has the other name; and of two,
-    // nobody knows which one the browser would show next. Whatever is shown ends.
+    // End every session that is shown, under both names of the cookie: a proxy may hide the
+    // client's scheme, and of two cookies it is unknown which one the browser would send next.
     for cookie in session_cookie::all(&header) {
         gateway_sessions::end(cx, &cookie).await?;
     }

@@ -1,4 +1,4 @@
-//! Permission checks: one, together with the verification of who asks, or many.
+//! Permission checks: a single one, which also verifies the credential, or a batch.
 
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::names;
@@ -17,13 +17,10 @@ use crate::domain::permissions::names::ResourceName;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal, Result};
 
-/// How many questions one request may ask.
 const MAX_QUESTIONS: usize = 100;
 
-/// The token app that a token must be of.
 pub(super) const APP: Field =
     optional("app", Kind::TEXT, "the only token app that the token may belong to");
-/// The permission that is asked about.
 pub(super) const PERMISSION: Field =
     required("permission", members::ASKED_PERMISSION, "the permission; any case is taken");
 
@@ -42,13 +39,16 @@ const CHECK_QUERY: &[Field] = &[
 
 pub(super) const GROUP: Group = Group { parameters: &[], routes: &[CHECK, CHECK_BATCH] };
 
-/// The route of one question.
 pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(check))
-    .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
+    .summary(
+        "Verifies the credential of the request, and tells whether its user, or another user, has \
+         a permission on a service",
+    )
     .decides("check")
     .about(
-        "To ask about somebody else takes the permission GRANT on the service, or an administrator, and no cookie. They \
-         are named by `user` or by `username`; a user name that nobody has is a 404.",
+        "To ask about another user, the caller needs the permission GRANT on the service or must \
+         be an administrator, and must not use a cookie. Name that user by `user` or by \
+         `username`; an unknown user name is a 404.",
     )
     .access(Access::Shown)
     .keys(Keys::With(May::Decisions))
@@ -56,10 +56,9 @@ pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(che
     .refuses(&[404])
     .answers(Answer::json(200, &Checked::SHAPE));
 
-/// The route of many questions.
 pub(super) const CHECK_BATCH: Route =
     Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
-        .summary("Answers up to 100 such questions, in their order")
+        .summary("Answers up to 100 permission checks, in their order")
         .decides("check")
         .access(Access::SignedIn)
         .keys(Keys::With(May::Decisions))
@@ -70,7 +69,7 @@ pub(super) const CHECK_BATCH: Route =
 
 answer! {
     pub(super) struct Checked as "Checked" {
-        "allowed" allowed: bool => "the answer",
+        "allowed" allowed: bool => "whether the user has the permission",
         "service" service: i64 => "the service's id",
         "permission" permission: &'static str as members::PERMISSION => "the permission",
         "user" user: i64 => "the user's id",
@@ -101,7 +100,9 @@ request! {
 request! {
     pub(super) struct Questions as "Questions" {
         "checks" checks: Objects<Asking, MAX_QUESTIONS> => "the questions",
-    } example r#"{"checks":[{"service":1,"permission":"VIEW","user":2},{"service":1,"permission":"GRANT"}]}"#
+    } example r#"{
+        "checks":[{"service":1,"permission":"VIEW","user":2},{"service":1,"permission":"GRANT"}]
+    }"#
 }
 
 async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -133,7 +134,7 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission })
         .await
         .map_err(|error| match error {
-            // Else a refusal would tell that something has the name, and which service.
+            // NoPermission would reveal that the name exists and which service has it.
             Error::Forbidden(Refusal::NoPermission { .. }) if resource.is_some() => {
                 Refusal::NotYourself.into()
             }
@@ -142,14 +143,13 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, response))
 }
 
-/// The name of a service in a question.
 fn resource(name: Option<&str>) -> Result<Option<ResourceName>> {
     name.map(|name| ResourceName::parse(name).map_err(|why| Error::invalid("resource", why)))
         .transpose()
 }
 
-/// The service of a name. Whoever may not ask about that user is not told whether anything has the
-/// name.
+/// The service of a name. A caller who may not ask about that user does not learn whether the name
+/// exists.
 async fn of_name(
     cx: &Cx,
     caller: &Caller,
@@ -162,7 +162,7 @@ async fn of_name(
         None if may_know => {
             Err(Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id)))
         }
-        // A name that nothing has takes as long as one that a service has.
+        // Do the same work for an unknown name, so that the time taken does not reveal it.
         None => match permissions::require(cx, caller, i64::MIN, Permission::Grant).await {
             Ok(()) | Err(Error::Forbidden(_)) => Err(Refusal::NotYourself.into()),
             Err(error) => Err(error),
@@ -170,12 +170,12 @@ async fn of_name(
     }
 }
 
-/// Whether a question names the user who asks.
+/// Whether the named user is the caller.
 fn is_own(caller: &Caller, named: &Named) -> bool {
     caller.limited_by().is_some_and(|user| named.is(user))
 }
 
-/// The answer to a question of a caller whom the route lets in.
+/// Answers one question of a caller whom the route has admitted.
 pub(super) async fn answer_one(
     cx: &Cx,
     caller: &Caller,
@@ -194,7 +194,7 @@ async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     answer_all(cx, call.caller()?, Questions::read(&call.labelled_fields().await?)?).await
 }
 
-/// The answers to the questions of a caller whom the route lets in.
+/// Answers several questions of a caller whom the route has admitted.
 pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -> Result<Response> {
     let Questions { checks: Objects(checks) } = questions;
     let asked = |(at, Asking { service, user, username, permission }): (usize, Asking)| {
@@ -212,7 +212,7 @@ pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -
     Ok(Response::json(200, &Answers { results }))
 }
 
-/// Whom a question names.
+/// The user that a question names, by id or by name.
 pub(super) fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>> {
     match (user_id, username) {
         (Some(_), Some(_)) => {
@@ -223,13 +223,13 @@ pub(super) fn named(user_id: Option<i64>, username: Option<String>) -> Result<Op
     }
 }
 
-/// Whom a question is about: the user in it, else the caller or the user for whom their key speaks.
+/// The user that a question is about: the named one, otherwise the caller or the user whom their
+/// key acts for.
 pub(super) fn subject(caller: &Caller, named: Option<Named>, member: &str) -> Result<Named> {
     let own = || caller.own_id().map(|id| Named::Id(id.0));
     named.or_else(own).ok_or_else(|| Error::missing(member))
 }
 
-/// What a query asks about.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     pub(super) service_id: i64,
@@ -237,7 +237,8 @@ pub(super) struct Asked {
     user_id: Option<i64>,
 }
 
-/// The question in the query; `service` and `permission` come together or not at all.
+/// The question in the query. `service` and `permission` must be given together; with neither it is
+/// `None`.
 pub(super) fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
     let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
         return if call.query.one(PERMISSION.name)?.is_some() {
@@ -259,7 +260,7 @@ fn permission(call: &Call<'_>) -> Result<Permission> {
     Permission::parse(name).map_err(|why| Error::invalid(PERMISSION.name, why))
 }
 
-/// What the request says besides its credential.
+/// Restrictions for the verification: the token app, the service and the user that the query names.
 pub(super) fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
     let user_id = asked.and_then(|asked| asked.user_id);
     Ok(Hints {

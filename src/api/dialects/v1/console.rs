@@ -1,4 +1,4 @@
-//! The console's session.
+//! Sessions of the console: sign-in, sign-out, and who is signed in.
 
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::console_sessions::{self, ConsoleSession};
@@ -19,21 +19,30 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::get("show_console_session", PATH, handler!(show))
-            .summary("Tells where people sign in to the console, and who is signed in there")
-            .about("`user` and `key` are null unless the console's cookie is good and whoever it is may administer.")
+            .summary("Tells where to sign in to the console, and who is signed in")
+            .about(
+                "`user` and `key` are null unless the console's cookie is valid and its user or \
+                 key may administer.",
+            )
             .answers(Answer::json(200, &Session::SHAPE)),
         Route::of("POST", "begin_console_session", PATH, handler!(begin))
-            .summary("Signs in to the console, by an administrator's password or by a key with administration")
+            .summary(
+                "Signs in to the console, by an administrator's password or by a key with \
+                 administration",
+            )
             .decides("sign-in")
             .about(
-                "The answer sets the console's cookie. On the same host it stands for the Authorization header in \
-                 requests that the console's own pages send to operations for administrators and for whoever is \
-                 signed in. A session that the request shows ends.",
+                "The answer sets the console's cookie. On the same host it replaces the \
+                 Authorization header in requests that the console's own pages send to operations \
+                 for administrators and for signed-in callers. A session that the request already \
+                 has ends.",
             )
             .body(&Account::SHAPE)
             .refuses(&[401, 403, 404, 429])
             .answers(Answer::json(201, &Session::SHAPE)),
-        Route::of("DELETE", "end_console_session", PATH, handler!(end)).summary("Signs out of the console").refuses(&[403, 404]),
+        Route::of("DELETE", "end_console_session", PATH, handler!(end))
+            .summary("Signs out of the console")
+            .refuses(&[403, 404]),
     ],
 };
 
@@ -47,23 +56,29 @@ answer! {
 answer! {
     struct SignedInKey<'a> as "ConsoleKey" {
         "id" id: i64 => "the key's id",
-        "name" name: &'a str => "its name",
+        "name" name: &'a str => "the key's name",
     } example r#"{"id":3,"name":"ci"}"#
 }
 
 answer! {
     struct Session<'a> as "ConsoleSession" {
-        "signIn" sign_in: &'static str as Kind::OneOf(&["here", "elsewhere", "off"]) => "here: on this host; elsewhere: at `at`; off: nowhere, since an application may share this host and ADMIN_HOST is not set",
-        "at" at: Sometimes<String> => "with elsewhere: the URL of the console on ADMIN_HOST",
+        "signIn" sign_in: &'static str as Kind::OneOf(&["here", "elsewhere", "off"]) =>
+            "here: on this host; elsewhere: at the URL in `at`; off: nowhere, because an \
+             application may share this host and ADMIN_HOST is not set",
+        "at" at: Sometimes<String> => "for elsewhere: the URL of the console on ADMIN_HOST",
         "user" user: Option<SignedInUser<'a>> => "the administrator who is signed in",
-        "key" key: Option<SignedInKey<'a>> => "the key that is signed in with",
-        "expiresAt" expires_at: Option<i64> as Kind::Nullable(&Kind::TIME) => "when the session ends, epoch milliseconds",
-    } example r#"{"signIn":"here","user":{"id":1,"username":"admin"},"key":null,"expiresAt":1737643064898}"#
+        "key" key: Option<SignedInKey<'a>> => "the key that was used to sign in",
+        "expiresAt" expires_at: Option<i64> as Kind::Nullable(&Kind::TIME) =>
+            "when the session ends, epoch milliseconds",
+    } example r#"{
+        "signIn":"here","user":{"id":1,"username":"admin"},"key":null,"expiresAt":1737643064898
+    }"#
 }
 
 request! {
     struct Account as "ConsoleSignIn" {
-        "username" username: Option<String> => "an administrator's user name; needed with `password`",
+        "username" username: Option<String> =>
+            "an administrator's user name; needed with `password`",
         "password" password: Option<Secret> => "the password",
         "key" key: Option<Secret> => "a key with administration, in place of both",
     } example r#"{"username":"admin","password":"correct horse"}"#
@@ -106,7 +121,8 @@ async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(200, &Session::of(console_host::sign_in(cx, call.request), session.as_ref())))
 }
 
-/// The cookie, where it counts. Of two nobody knows which one is meant, so that both are over.
+/// The session cookie, if it is valid for this request. With two cookies neither is used, and the
+/// browser is told to delete the session.
 fn shown(cx: &Cx, call: &Call<'_>) -> Option<PlainToken> {
     match <[PlainToken; 1]>::try_from(console_cookie::counting(cx, call.request)) {
         Ok([cookie]) => Some(cookie),
@@ -137,7 +153,8 @@ async fn begin(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             console_sessions::begin(cx, &username, &password).await?
         }
     };
-    // Whoever signs in gets a session that nobody else has seen; the one before is over.
+    // A new session for each sign-in, so that nobody else can know its id. The sessions before it
+    // end.
     for before in console_cookie::all(call.request) {
         console_sessions::end(cx, &before).await?;
     }

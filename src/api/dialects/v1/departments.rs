@@ -1,4 +1,4 @@
-//! Departments, and who is in them.
+//! Departments and their members.
 
 use super::members::{self, MEMBERS};
 use super::paging::{self, page};
@@ -17,7 +17,10 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, members::USER_ID],
     routes: &[
         Route::get("list_departments", &["/v1/departments"], handler!(list))
-            .summary("Lists departments by ascending id, or by name those whose name begins with `search`")
+            .summary(
+                "Lists departments by ascending id; with `search` by name, those whose name begins \
+                 with it",
+            )
             .access(Access::Administrator)
             .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &DEPARTMENTS)),
@@ -32,41 +35,65 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .answers(Answer::json(200, &DepartmentAnswer::SHAPE)),
         Route::of("PATCH", "update_department", &["/v1/departments/{id}"], handler!(update))
-            .summary("Changes a department's name or where it lies, but never below itself")
+            .summary("Renames a department, or moves it, but never below itself")
             .about("Members that are left out stay as they are.")
             .access(Access::Administrator)
             .body(&DepartmentChange::SHAPE)
             .refuses(&[409])
             .answers(Answer::json(200, &DepartmentAnswer::SHAPE)),
         Route::of("DELETE", "delete_department", &["/v1/departments/{id}"], handler!(delete))
-            .summary("Deletes a department that has none below, and the grants to it")
+            .summary("Deletes a department that has none below it, and the grants to it")
             .access(Access::Administrator)
             .refuses(&[409]),
-        Route::get("list_department_members", &["/v1/departments/{id}/members"], handler!(list_members))
-            .summary("Lists who is in a department, by ascending id of the user")
-            .access(Access::Administrator)
-            .query(paging::QUERY)
-            .answers(Answer::json(200, &MEMBERS)),
-        Route::of("PUT", "add_named_department_member", &["/v1/departments/{id}/members"], handler!(add_named))
-            .summary("Puts a user into a department who is named by `userId` or `username`")
-            .access(Access::Administrator)
-            .query(members::NAMED),
-        Route::of("DELETE", "remove_named_department_member", &["/v1/departments/{id}/members"], handler!(remove_named))
-            .summary("Takes a user out of a department who is named by `userId` or `username`")
-            .access(Access::Administrator)
-            .query(members::NAMED),
-        Route::of("PUT", "add_department_member", &["/v1/departments/{id}/members/{userId}"], handler!(add_member))
-            .summary("Puts a user into a department")
-            .access(Access::Administrator),
-        Route::of("DELETE", "remove_department_member", &["/v1/departments/{id}/members/{userId}"], handler!(remove_member))
-            .summary("Takes a user out of a department")
-            .access(Access::Administrator),
+        Route::get(
+            "list_department_members",
+            &["/v1/departments/{id}/members"],
+            handler!(list_members),
+        )
+        .summary("Lists the members of a department by ascending user id")
+        .access(Access::Administrator)
+        .query(paging::QUERY)
+        .answers(Answer::json(200, &MEMBERS)),
+        Route::of(
+            "PUT",
+            "add_named_department_member",
+            &["/v1/departments/{id}/members"],
+            handler!(add_named),
+        )
+        .summary("Adds the user named by `userId` or `username` to a department")
+        .access(Access::Administrator)
+        .query(members::NAMED),
+        Route::of(
+            "DELETE",
+            "remove_named_department_member",
+            &["/v1/departments/{id}/members"],
+            handler!(remove_named),
+        )
+        .summary("Removes the user named by `userId` or `username` from a department")
+        .access(Access::Administrator)
+        .query(members::NAMED),
+        Route::of(
+            "PUT",
+            "add_department_member",
+            &["/v1/departments/{id}/members/{userId}"],
+            handler!(add_member),
+        )
+        .summary("Adds a user to a department")
+        .access(Access::Administrator),
+        Route::of(
+            "DELETE",
+            "remove_department_member",
+            &["/v1/departments/{id}/members/{userId}"],
+            handler!(remove_member),
+        )
+        .summary("Removes a user from a department")
+        .access(Access::Administrator),
     ],
 };
 
 answer! {
     struct DepartmentAnswer<'a> as "Department" {
-        "id" id: i64 => "the callers' id",
+        "id" id: i64 => "the department's id, which callers may choose",
         "name" name: Option<&'a str> => "a name for people",
         "parentId" parent_id: Option<i64> => "the department above",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
@@ -89,7 +116,7 @@ impl<'a> DepartmentAnswer<'a> {
 request! {
     struct NewDepartment as "NewDepartment" {
         "name" name: Line<MAX_NAME> => "a name for people",
-        "id" id: Option<i64> => "the callers' id; chosen where it is left out",
+        "id" id: Option<i64> => "an id of your choice; default: one that Postern chooses",
         "parentId" parent_id: Option<i64> => "the department above; it must exist",
     } example r#"{"name":"Sales","parentId":1}"#
 }

@@ -1,4 +1,5 @@
-//! Why a token is refused, or somebody may not: all checks, for administrators.
+//! Explains why a token is refused, or why a user lacks a permission: runs all checks, for
+//! administrators.
 
 use super::grants::{STATE, TIME};
 use crate::actions::explain::{self, About, Asked, Checked};
@@ -21,8 +22,9 @@ pub(super) const GROUP: Group = Group {
     routes: &[Route::of("POST", "explain", &["/v1/explain"], handler!(explain))
         .summary("Tells why a token is accepted or refused, or what a user may do")
         .about(
-            "Every check is gone through for every token app that could take the token; none stops the others. It creates nobody, writes \
-             nothing, and the token is neither logged nor audited. Exactly one of `token` and `username` is asked about.",
+            "Every check is made for every token app that could accept the token; a failed one \
+             does not stop the others. No user is created, nothing is written, and the token is \
+             neither logged nor audited. Send exactly one of `token` and `username`.",
         )
         .access(Access::Administrator)
         .writes(false)
@@ -35,26 +37,43 @@ request! {
         "token" token: Option<String> => "the token, opaque or a JSON Web Token",
         "username" username: Option<String> => "a user, in place of a token",
         "app" app: Option<AppName> => "only this token app",
-        "service" service: Option<i64> => "a service on which the user is to have a permission",
-        "permission" permission: Option<Permission> => "which; together with service",
-    } example r#"{"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl","service":7,"permission":"VIEW"}"#
+        "service" service: Option<i64> => "a service on which to check a permission",
+        "permission" permission: Option<Permission> =>
+            "the permission to check; required with service",
+    } example r#"{
+        "token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+        "service":7,"permission":"VIEW"
+    }"#
 }
 
 answer! {
     struct Explained<'a> as "Explanation" {
-        "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) => "accepted: the token counts, and the user may what was asked",
+        "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) =>
+            "accepted: the token is valid, and the user has the permission that was asked about",
         "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made",
-        "permission" permission: Option<Decision<'a>> => "what decides about the permission; null where none is asked about, or nobody is let in",
-    } example r#"{"verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,"detail":"the token has aud \"account\", the app wants one of [\"bi\"]","fix":"add the audience to audiences, if tokens for it are meant for this application"}],"permission":null}"#
+        "permission" permission: Option<Decision<'a>> =>
+            "how the permission was decided; null if none was asked about, or the credential was \
+             refused",
+    } example r#"{
+        "verdict":"refused",
+        "checks":[{
+            "app":"Keycloak","check":"audience","held":false,
+            "detail":"the token has aud \"account\", the app wants one of [\"bi\"]",
+            "fix":"add the audience to audiences, if tokens for it are meant for this application"
+        }],
+        "permission":null
+    }"#
 }
 
 answer! {
     struct OneCheck<'a> as "Check" {
-        "app" app: Option<&'a str> => "the token app; null where the check is about the token or the user alone",
-        "check" check: &'static str => "its name",
-        "held" held: bool => "whether it held",
+        "app" app: Option<&'a str> =>
+            "the token app; null if the check concerns only the token or the user",
+        "check" check: &'static str => "the name of the check",
+        "held" held: bool => "whether the check passed",
         "detail" detail: &'a str => "what was found",
-        "fix" fix: Option<&'a str> => "what to change; null where it held, or nothing helps",
+        "fix" fix: Option<&'a str> =>
+            "what to change; null if the check passed, or no change helps",
     } example r#"{"app":"Keycloak","check":"lifetime","held":true,"detail":"holds","fix":null}"#
 }
 
@@ -62,28 +81,35 @@ answer! {
     struct Decision<'a> as "PermissionExplained" {
         "service" service: i64 => "the service's id",
         "permission" permission: &'static str as PERMISSION => "the permission",
-        "allowed" allowed: bool => "what a check answers",
-        "decidedBy" decided_by: &'static str as DECIDED_BY => "switch: authEnabled is off, which allows everything but GRANT and RELEASE",
+        "allowed" allowed: bool => "whether a permission check allows it",
+        "decidedBy" decided_by: &'static str as DECIDED_BY =>
+            "the reason; switch: authEnabled is off, which allows everything but GRANT and RELEASE",
         "authEnabled" switch: bool => "the service's authorization switch",
-        "apisOff" apis_off: i64 => "how many APIs of the service have their switch off, which decides nothing here",
-        "grants" grants: Vec<Reaching<'a>> => "the grants on the service that reach the user, by ascending id",
+        "apisOff" apis_off: i64 =>
+            "how many APIs of the service have their switch off; this has no effect here",
+        "grants" grants: Vec<Reaching<'a>> =>
+            "the grants on the service that reach the user, by ascending id",
     }
 }
 
 answer! {
     struct Reaching<'a> as "ReachingGrant" {
         "id" id: i64 => "the grant's id",
-        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom it is given",
-        "authObjectId" object_id: i64 => "to which",
-        "name" name: Option<&'a str> => "the name of whom it is given to",
-        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "what may be done",
-        "creator" creator: bool => "whether it is the grant of who created the service",
-        "gives" gives: bool => "whether it has the permission and counts now",
-        "state" state: &'static str as STATE => "whether it counts now",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE =>
+            "the type of object that it is given to",
+        "authObjectId" object_id: i64 => "the id of that object",
+        "name" name: Option<&'a str> => "the name of that object",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS =>
+            "the permissions that it gives",
+        "creator" creator: bool => "whether it is the grant of the service's creator",
+        "gives" gives: bool => "whether it gives the permission now",
+        "state" state: &'static str as STATE => "whether it is in force now",
         "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds",
         "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds",
-        "through" through: Option<&'static str> as THROUGH => "why it reaches the user; null: it is given to them",
-        "path" path: Vec<OnTheWay<'a>> => "from the department that the user is in up to the one that it is given to",
+        "through" through: Option<&'static str> as THROUGH =>
+            "why it applies to the user; null: it is given to them directly",
+        "path" path: Vec<OnTheWay<'a>> =>
+            "the departments from the user's own up to the one that the grant is given to",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reverse proxies ask whether a request may pass, and who makes it.
+//! Answers reverse proxies that ask whether a request may pass, and who makes it.
 
 use super::checks::{self, Asked};
 use crate::actions::caller::{Caller, Credential, Hints};
@@ -27,31 +27,37 @@ use crate::error::{Error, Refusal, Result};
 const QUERY: &[Field] = &[
     checks::APP,
     optional("service", Kind::INT64, "a service on which the user must have a permission"),
-    optional("permission", checks::PERMISSION.kind, "which"),
+    optional("permission", checks::PERMISSION.kind, "that permission"),
     REDIRECT,
 ];
 
 const REDIRECT: Field = optional(
     "redirect",
     Kind::Int64 { min: 0, max: 1 },
-    "1: the proxy passes redirects on to its client: to the page without its token, and to LOGIN_URL",
+    "1: the proxy passes redirects on to its client; then pages opened with a token are redirected \
+     to their URL without it, and others to LOGIN_URL",
 );
 
-/// What follows the path of a question whose proxy passes redirects on.
+/// The last segment of a path by which a proxy says that it passes redirects on.
 const REDIRECTS: &str = "redirect";
 
 const SERVICE: Field =
     required("service", Kind::INT64, "the service on which the user must have the permission");
 
-const ABOUT: &str = "X-Forwarded-Uri, X-Original-URI or X-Original-URL is the URL that the client asked for; its query may \
-carry the token. `service` and `permission` are asked about together: one without the other is refused with 400. So is an \
-unknown parameter, unless it is a token app's. A cookie is refused for a change from another origin, where \
-X-Forwarded-Method or X-Original-Method tells the method and X-Forwarded-Proto with X-Forwarded-Host the origin.";
+const ABOUT: &str = "\
+    The proxy sends the client's URL in X-Forwarded-Uri, X-Original-URI or X-Original-URL; its \
+    query may carry the token. `service` and `permission` must be sent together: one without the \
+    other is refused with 400. So is an unknown parameter, unless it is a token app's. If the \
+    request may change something, a cookie is refused from a page of another origin. The method \
+    is taken from X-Forwarded-Method or X-Original-Method, the origin from X-Forwarded-Proto with \
+    X-Forwarded-Host.";
 
-const ABOUT_PATHS: &str = "It takes every method. The client's URL is where it is for `/v1/forward-auth`, and the query of this \
-path is not read; or it follows behind `/-`, where neither its path nor its query asks anything else.";
+const ABOUT_PATHS: &str = "\
+    Every method is accepted. The proxy sends the client's URL in the headers, as for \
+    `/v1/forward-auth`, or appends it to this path after `/-`. The query of this path is never \
+    read as parameters of Postern.";
 
-/// The word that analytics have for these questions.
+/// The kind of decision, as analytics record it.
 const DECIDES: &str = "forward-auth";
 
 pub(super) const GROUP: Group = Group {
@@ -67,7 +73,7 @@ pub(super) const GROUP: Group = Group {
             .refuses(&[404])
             .answers(Answer::empty(200)),
         Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(bare))
-            .summary("The same, for proxies that pass the method on")
+            .summary("Answers a reverse proxy that passes the client's method on")
             .about(ABOUT)
             .decides(DECIDES)
             .access(Access::Shown)
@@ -76,17 +82,37 @@ pub(super) const GROUP: Group = Group {
             .query(QUERY)
             .refuses(&[404])
             .answers(Answer::empty(200)),
-        by_path("forward_auth_signed_in", &["/v1/forward-auth/signed-in", "/v1/forward-auth/signed-in/redirect"], handler!(signed_in))
-            .summary("Answers a reverse proxy: 200 with identity headers for whoever is signed in, or 401"),
+        by_path(
+            "forward_auth_signed_in",
+            &["/v1/forward-auth/signed-in", "/v1/forward-auth/signed-in/redirect"],
+            handler!(signed_in),
+        )
+        .summary(
+            "Answers a reverse proxy: 200 with identity headers if the user is signed in, \
+             otherwise 401",
+        ),
         by_path(
             "forward_auth_permission",
-            &["/v1/forward-auth/{service}/{permission}", "/v1/forward-auth/{service}/{permission}/redirect"],
+            &[
+                "/v1/forward-auth/{service}/{permission}",
+                "/v1/forward-auth/{service}/{permission}/redirect",
+            ],
             handler!(with_permission),
         )
-        .summary("Answers a reverse proxy: 200 for whoever has the permission on the service, 401 or 403"),
-        by_path("forward_auth_rules", &["/v1/forward-auth/rules", "/v1/forward-auth/rules/redirect"], handler!(by_rules))
-            .summary("Answers a reverse proxy as ORIGIN_PUBLIC and ORIGIN_RULES decide for the client's method and URL")
-            .refuses(&[405]),
+        .summary(
+            "Answers a reverse proxy: 200 if the user has the permission on the service, otherwise \
+             401 or 403",
+        ),
+        by_path(
+            "forward_auth_rules",
+            &["/v1/forward-auth/rules", "/v1/forward-auth/rules/redirect"],
+            handler!(by_rules),
+        )
+        .summary(
+            "Answers a reverse proxy as ORIGIN_PUBLIC and ORIGIN_RULES decide for the client's \
+             method and URL",
+        )
+        .refuses(&[405]),
     ],
 };
 
@@ -150,15 +176,11 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
     let matched =
         demand(cx, call.request, &forwarded).inspect_err(|error| note(cx, &forwarded, error))?;
-    let methods = || {
-        forwarded.methods().iter().map(|name| redaction::method(name)).collect::<Vec<_>>().join(",")
-    };
     let what = || {
-        format!(
-            "{} {}",
-            methods(),
-            forwarded.paths().map(redaction::path).collect::<Vec<_>>().join(",")
-        )
+        let methods: Vec<_> =
+            forwarded.methods().iter().map(|name| redaction::method(name)).collect();
+        let paths: Vec<_> = forwarded.paths().map(redaction::path).collect();
+        format!("{} {}", methods.join(","), paths.join(","))
     };
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &what());
@@ -179,8 +201,9 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
-/// `Vary` has no room for what rules look at besides: the host, the headers by which a client can
-/// name another method, or the one that names a second path, which only what reads does not have.
+/// Rules may also depend on the host, on headers that override the method, or (for methods other
+/// than GET and HEAD) on `Destination`. `Vary` is too short to name those, so such a verdict is not
+/// cached.
 fn kept_by_rules(
     cx: &Cx,
     call: &Call<'_>,
@@ -196,8 +219,9 @@ fn kept_by_rules(
     }
 }
 
-/// What the rules demand of every URL, every method and every host that are named, since some of
-/// them may be the client's own, and of the place where something is copied or moved to.
+/// What the rules demand. Headers may name several URLs, methods and hosts, and any of them may
+/// come from the client, so the demands of all combinations are joined, and those of the path in
+/// `Destination`.
 fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Result<Matched<'c>> {
     if forwarded.methods().is_empty() {
         return Err(Error::invalid(
@@ -212,10 +236,11 @@ fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Resul
             "must not have the parameter _method, since rules look at methods",
         ));
     }
-    // The proxy passes these headers on, so the origin may do what any of them says.
+    // The proxy forwards these headers, so the origin may act on any of them.
     let overrides = forwarded.overrides().iter().filter(|_| looks_at_methods);
     let methods: Vec<_> = forwarded.methods().iter().chain(overrides).collect();
-    // Applications may make capitals of a method, as `fetch` does, and rules name it in capitals.
+    // Rules name methods in upper case. Other spellings are refused: an origin may convert them to
+    // upper case, as `fetch` does.
     if !methods.iter().all(|name| method::passes(name)) {
         return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
     }
@@ -265,7 +290,7 @@ async fn identify_by_url(
     identify(cx, call, forwarded, &query, hints).await
 }
 
-/// Whose credential the client's request shows, in its headers or in this query.
+/// Authenticates the credential in the client's headers or in this query.
 async fn identify(
     cx: &Cx,
     call: &Call<'_>,
@@ -293,15 +318,15 @@ async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permissi
     Err(Refusal::NoPermission { permission, service_id }.into())
 }
 
-/// What the proxy says of its client's request where its path asks, of so many segments; and
-/// whether it passes on to its client that a browser is to go elsewhere.
+/// Reads the client's request that a path asks about, whose own part has `segments` segments. The
+/// boolean tells whether the proxy passes redirects on to its client.
 fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
     let redirects = call.request.path().split('/').nth(segments + 1) == Some(REDIRECTS);
     (Forwarded::behind_path(call.request, segments + usize::from(redirects)), redirects)
 }
 
-/// Where the proxy passes redirects on, whoever opens a page and is not signed in goes to
-/// `LOGIN_URL`.
+/// If the proxy passes redirects on, a browser that opens a page without a valid credential is
+/// redirected to `LOGIN_URL`.
 fn or_to_sign_in(
     cx: &Cx,
     call: &Call<'_>,
@@ -322,7 +347,7 @@ fn or_to_sign_in(
     }
 }
 
-/// Notes for the log what was refused: the proxy's own path tells nothing of that.
+/// Records the client's method and path for the log: the proxy's own path does not tell them.
 fn note(cx: &Cx, forwarded: &Forwarded, error: &Error) {
     let (path, _) = forwarded.path_and_query();
     let method = forwarded.methods().first().map_or("", String::as_str);
@@ -330,14 +355,14 @@ fn note(cx: &Cx, forwarded: &Forwarded, error: &Error) {
     cx.noted.refused(error);
 }
 
-/// Whether all methods that are told only read.
+/// Whether the proxy names only GET and HEAD.
 fn reads(forwarded: &Forwarded) -> bool {
     forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"))
 }
 
-/// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL
-/// begins a session; where the proxy passes redirects on, its client goes to the URL without the
-/// token.
+/// The caller's identity, in headers that a proxy passes on. If a page was opened with a token in
+/// its URL, a session begins. If the proxy passes redirects on, the browser is then redirected to
+/// the URL without the token.
 fn told(
     cx: &Cx,
     call: &Call<'_>,
@@ -372,7 +397,7 @@ fn told(
     }
 }
 
-/// The same in an answer that a proxy may keep.
+/// The caller's identity, in an answer that a proxy may cache.
 fn identified(
     cx: &Cx,
     call: &Call<'_>,
@@ -385,9 +410,9 @@ fn identified(
     Ok(kept(cx, call, forwarded, Some(caller), told))
 }
 
-/// Lets a proxy keep a verdict. Whether a cookie may change something also depends on the page that
-/// asks, so such a verdict is not kept; and neither is one that a page of another origin has
-/// brought about, since the proxy could answer the same page with it when that opens a WebSocket.
+/// Lets a proxy cache a verdict. With a cookie there are two exceptions. If the request may change
+/// something, the verdict depends on the page that sent it. If a page of another origin caused the
+/// request, the proxy could answer from the cache when that page opens a WebSocket.
 fn kept(
     cx: &Cx,
     call: &Call<'_>,

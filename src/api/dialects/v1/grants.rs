@@ -1,4 +1,5 @@
-//! Grants: who may do what with a service, when, and what somebody may do.
+//! Grants: permissions on a service, given to users, departments and groups, for a time or for
+//! good.
 
 use super::paging::{self, page};
 use crate::actions::grants;
@@ -25,11 +26,16 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::of("POST", "create_grant", &["/v1/services/{id}/grants"], handler!(create))
-            .summary("Gives permissions on a service to a user, a department or a group, for a time or for good")
+            .summary(
+                "Gives permissions on a service to a user, a department or a group, for a time or \
+                 for good",
+            )
             .about(
-                "It takes the permission GRANT on the service, or an administrator. A grant counts from `startsAt` on, and no longer at \
-                 `expiresAt`, everywhere at that moment. One that has expired is replaced; another one to the same object is a 409. To \
-                 whom it is given is said by `authObjectType` and `authObjectId`, or by `username`; a user name that nobody has is a 404.",
+                "The caller needs the permission GRANT on the service, or must be an \
+                 administrator. A grant is in force from `startsAt` until just before `expiresAt`, \
+                 everywhere at the same moment. An expired grant to the same object is replaced; \
+                 any other one is a 409. Name the object by `authObjectType` and `authObjectId`, \
+                 or a user by `username`; an unknown user name is a 404.",
             )
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
@@ -39,30 +45,43 @@ pub(super) const GROUP: Group = Group {
         Route::of("DELETE", "delete_grant_to", &["/v1/services/{id}/grants"], handler!(delete))
             .summary("Takes back what is granted on a service to a user, a department or a group")
             .about(
-                "It takes the permission GRANT on the service, or an administrator. To whom it is given is said by `authObjectType` and \
-                 `authObjectId`, or by `username`. The grant of who created the service stays.",
+                "The caller needs the permission GRANT on the service, or must be an \
+                 administrator. Name the object by `authObjectType` and `authObjectId`, or a user \
+                 by `username`. The grant of the service's creator cannot be taken back.",
             )
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
             .query(TO_WHOM),
         Route::get("list_service_grants", &["/v1/services/{id}/grants"], handler!(list_of_service))
             .summary("Lists the grants on a service by ascending id")
-            .about("It takes the permission GRANT on the service, or an administrator. Expired grants are listed until they are removed.")
+            .about(
+                "The caller needs the permission GRANT on the service, or must be an \
+                 administrator. Expired grants are listed until they are removed.",
+            )
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
             .query(paging::QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &GRANTS)),
         Route::get("list_user_grants", &["/v1/users/{id}/grants"], handler!(list_of_user))
-            .summary("Lists the grants that reach a user, directly or through departments and groups, by ascending id")
-            .about("Administrators may ask about everybody, users about themselves. Expired grants are listed until they are removed.")
+            .summary(
+                "Lists the grants that reach a user, directly or through departments and groups, \
+                 by ascending id",
+            )
+            .about(
+                "Administrators may ask about everybody, users about themselves. Expired grants \
+                 are listed until they are removed.",
+            )
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
             .query(paging::QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &GRANTS)),
         Route::get("list_user_groups", &["/v1/users/{id}/groups"], handler!(list_reached))
-            .summary("Lists the departments and groups that a user is in, with the departments above: departments first, by ascending id")
+            .summary(
+                "Lists a user's departments and groups, and the departments above: departments \
+                 first, by ascending id",
+            )
             .about("Administrators may ask about everybody, users about themselves.")
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
@@ -73,20 +92,25 @@ pub(super) const GROUP: Group = Group {
 };
 
 const TO_WHOM: &[Field] = &[
-    optional("authObjectType", OBJECT_TYPE, "to whom: a user, a department or a group"),
-    optional("authObjectId", Kind::INT64, "to which"),
+    optional("authObjectType", OBJECT_TYPE, "the object's type: a user, a department or a group"),
+    optional("authObjectId", Kind::INT64, "the object's id"),
     optional("username", Kind::TEXT, "the user name, in place of both"),
 ];
 
 request! {
     struct GrantTerms as "GrantTerms" {
-        "authObjectType" object_type: Option<ObjectType> => "to whom: a user, a department with those below, or a group",
-        "authObjectId" object_id: Option<i64> => "to which",
+        "authObjectType" object_type: Option<ObjectType> =>
+            "the object's type: a user, a department with those below it, or a group",
+        "authObjectId" object_id: Option<i64> => "the object's id",
         "username" username: Option<Line<{ Username::MAX }>> => "the user name, in place of both",
         "permissions" permissions: Granted => "any case is taken; VIEW is always among them",
-        "startsAt" starts_at: Option<Moment<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
-        "expiresAt" expires_at: Option<Moment<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
-    } example r#"{"authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],"expiresAt":4102444800000}"#
+        "startsAt" starts_at: Option<Moment<0, MAX_MILLIS>> => "epoch milliseconds; default: now",
+        "expiresAt" expires_at: Option<Moment<0, MAX_MILLIS>> =>
+            "epoch milliseconds; default: never",
+    } example r#"{
+        "authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],
+        "expiresAt":4102444800000
+    }"#
 }
 
 impl GrantTerms {
@@ -107,23 +131,27 @@ impl GrantTerms {
 answer! {
     struct Grant<'a> as "ServiceGrant" {
         "id" id: i64 => "the grant's id",
-        "serviceId" service_id: i64 => "on which service",
-        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom: a user, a department with those below, or a group",
-        "authObjectId" object_id: i64 => "to which",
-        "name" name: Option<&'a str> => "the name of whom it is given to",
-        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "what may be done",
-        "creator" creator: bool => "whether it is the grant of who created the service",
-        "state" state: &'static str as STATE => "whether it counts now",
-        "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds; null: it counted at once",
+        "serviceId" service_id: i64 => "the service's id",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE =>
+            "the object's type: a user, a department with those below it, or a group",
+        "authObjectId" object_id: i64 => "the object's id",
+        "name" name: Option<&'a str> => "the name of the user, department or group",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS =>
+            "the permissions that it gives",
+        "creator" creator: bool => "whether it is the grant of the service's creator",
+        "state" state: &'static str as STATE => "whether it is in force now",
+        "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds; null: from its creation",
         "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds; null: it never expires",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":1,"serviceId":7,"authObjectType":"USER","authObjectId":2,"name":"Alice","permissions":["VIEW","TEST"],"creator":false,"state":"active","startsAt":null,"expiresAt":4102444800000,"createdAt":1737599864898}"#
+    } example r#"{
+        "id":1,"serviceId":7,"authObjectType":"USER","authObjectId":2,"name":"Alice",
+        "permissions":["VIEW","TEST"],"creator":false,"state":"active","startsAt":null,
+        "expiresAt":4102444800000,"createdAt":1737599864898
+    }"#
 }
 
-/// Whether a grant counts.
 pub(super) const STATE: Kind =
     Kind::OneOf(&[Phase::Before.name(), Phase::Within.name(), Phase::After.name()]);
-/// A time, where there is one.
 pub(super) const TIME: Kind = Kind::Nullable(&Kind::TIME);
 const GRANTS: Shape = page!("ServiceGrantPage", Grant<'_>, "by ascending id");
 
@@ -147,11 +175,13 @@ impl<'a> Grant<'a> {
 
 answer! {
     struct Unit<'a> as "UserGroup" {
-        "kind" kind: &'static str as KIND => "which of the two",
-        "id" id: i64 => "its id",
+        "kind" kind: &'static str as KIND => "a department or a group",
+        "id" id: i64 => "the id of the department or group",
         "name" name: Option<&'a str> => "a name for people",
         "parentId" parent_id: Option<i64> => "the department above",
-        "through" through: &'static str as THROUGH => "the user is in it, their token says so, or it lies above a department that they are in",
+        "through" through: &'static str as THROUGH =>
+            "membership: the user is in it; token: their token names it; departmentBelow: it is \
+             above a department of theirs",
     } example r#"{"kind":"department","id":2,"name":"Sales","parentId":1,"through":"membership"}"#
 }
 
@@ -189,20 +219,21 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(201, &Grant::of(&found, cx.now)))
 }
 
-/// What stands against a grant, and how that is changed.
+/// Why a grant to the same object already exists, and how to change that one.
 async fn already(cx: &Cx, call: &Call<'_>, grant: &NewGrant) -> Result<Error> {
     let NewGrant { service_id, object_type, object_id, .. } = *grant;
     let object = format!("{} {object_id}", object_type.name());
     let why = match grants::find_to(cx, call.caller()?, service_id, object_type, object_id).await? {
-        Some(there) if there.creator => format!(
-            "{object} has the grant of who created the service {service_id}, which stays as it is"
-        ),
+        Some(there) if there.creator => {
+            format!("{object} created service {service_id}; the creator's grant cannot be changed")
+        }
         Some(there) => format!(
-            "{object} has the grant {} on service {service_id} already: PUT /api/v1/services/auth/{} replaces its permissions, a record of \
-             POST /v1/import its times too, and DELETE /v1/services/{service_id}/grants takes it back",
+            "{object} already has the grant {} on service {service_id}: PUT \
+             /api/v1/services/auth/{} replaces its permissions, a record of POST /v1/import also \
+             its times, and DELETE /v1/services/{service_id}/grants takes it back",
             there.id, there.id
         ),
-        // It was taken back in the meantime.
+        // The grant was taken back in the meantime.
         None => format!("{object} had a grant on service {service_id} a moment ago: try again"),
     };
     Ok(Error::Conflict { why })
@@ -220,7 +251,7 @@ async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::empty(204))
 }
 
-/// To whom something is granted: a type and an id, or a user name.
+/// The object of a grant: read from a type and an id, or from a user name.
 async fn object(
     cx: &Cx,
     call: &Call<'_>,
@@ -270,7 +301,7 @@ async fn list_reached(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(paging::answer(&found, limit, Unit::of, |unit| format!("{}/{}", unit.kind.noun(), unit.id)))
 }
 
-/// A cursor: the kind, a slash, the id.
+/// Reads a cursor: the kind, a slash, the id.
 fn place(cursor: &str) -> Result<(UnitKind, i64)> {
     let read = || {
         let (noun, id) = cursor.split_once('/')?;

@@ -1,4 +1,4 @@
-//! Groups, and who is in them.
+//! Groups and their members.
 
 use super::members::{self, MEMBERS};
 use super::paging::{self, page};
@@ -18,7 +18,8 @@ pub(super) const GROUP: Group = Group {
     routes: &[
         Route::get("list_groups", &["/v1/groups"], handler!(list))
             .summary(
-                "Lists groups by ascending id, or by name those whose name begins with `search`",
+                "Lists groups by ascending id; with `search` by name, those whose name begins with \
+                 it",
             )
             .access(Access::Administrator)
             .query(paging::NAMED_QUERY)
@@ -43,7 +44,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Deletes a group, and the grants to it")
             .access(Access::Administrator),
         Route::get("list_group_members", &["/v1/groups/{id}/members"], handler!(list_members))
-            .summary("Lists who is in a group, by ascending id of the user")
+            .summary("Lists the members of a group by ascending user id")
             .access(Access::Administrator)
             .query(paging::QUERY)
             .answers(Answer::json(200, &MEMBERS)),
@@ -53,7 +54,7 @@ pub(super) const GROUP: Group = Group {
             &["/v1/groups/{id}/members"],
             handler!(add_named),
         )
-        .summary("Puts a user into a group who is named by `userId` or `username`")
+        .summary("Adds the user named by `userId` or `username` to a group")
         .access(Access::Administrator)
         .query(members::NAMED),
         Route::of(
@@ -62,7 +63,7 @@ pub(super) const GROUP: Group = Group {
             &["/v1/groups/{id}/members"],
             handler!(remove_named),
         )
-        .summary("Takes a user out of a group who is named by `userId` or `username`")
+        .summary("Removes the user named by `userId` or `username` from a group")
         .access(Access::Administrator)
         .query(members::NAMED),
         Route::of(
@@ -71,7 +72,7 @@ pub(super) const GROUP: Group = Group {
             &["/v1/groups/{id}/members/{userId}"],
             handler!(add_member),
         )
-        .summary("Puts a user into a group")
+        .summary("Adds a user to a group")
         .access(Access::Administrator),
         Route::of(
             "DELETE",
@@ -79,14 +80,14 @@ pub(super) const GROUP: Group = Group {
             &["/v1/groups/{id}/members/{userId}"],
             handler!(remove_member),
         )
-        .summary("Takes a user out of a group")
+        .summary("Removes a user from a group")
         .access(Access::Administrator),
     ],
 };
 
 answer! {
     struct GroupAnswer<'a> as "Group" {
-        "id" id: i64 => "the callers' id",
+        "id" id: i64 => "the group's id, which callers may choose",
         "name" name: Option<&'a str> => "a name for people",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
     } example r#"{"id":3,"name":"Testers","createdAt":1737599864898}"#
@@ -103,7 +104,7 @@ impl<'a> GroupAnswer<'a> {
 request! {
     struct NewGroup as "NewGroup" {
         "name" name: Line<MAX_NAME> => "a name for people",
-        "id" id: Option<i64> => "the callers' id; chosen where it is left out",
+        "id" id: Option<i64> => "an id of your choice; default: one that Postern chooses",
     } example r#"{"name":"Testers"}"#
 }
 

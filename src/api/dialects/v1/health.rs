@@ -1,4 +1,4 @@
-//! Whether verification works.
+//! `/health`: whether verification works, and whether D1 and KV answer.
 
 use crate::actions::authenticate;
 use crate::actions::caller::Hints;
@@ -17,33 +17,51 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("health", &["/health"], handler!(show))
         .summary("Tells whether verification works, and whether D1 and KV answer")
-        .about("With 503 the body is the same, and says `down`. D1 and KV are asked at most once in three seconds.")
+        .about(
+            "The status is 503 if verification does not work; the body then says `down`. D1 and KV \
+             are asked at most once in three seconds.",
+        )
         .refuses(&[503])
         .answers(Answer::json(200, &State::<'_>::SHAPE))],
 };
 
 answer! {
     pub(super) struct State<'a> as "Health" {
-        "status" status: &'static str as Kind::OneOf(&["ok", "degraded", "down"]) => "down is answered with 503",
+        "status" status: &'static str as Kind::OneOf(&["ok", "degraded", "down"]) =>
+            "ok, degraded (verification works, but something is wrong), or down (with status 503)",
         "version" version: &'static str => "the version of Postern",
         "d1" d1: &'static str as ANSWERS => "whether D1 answers",
         "kv" kv: &'static str as ANSWERS => "whether KV answers",
-        "stalenessS" staleness_s: i64 as Kind::Int64 { min: 2, max: 300 } => "STALENESS_S: within how many seconds a change is in force everywhere",
-        "sharedCache" shared_cache: &'static str as Kind::OneOf(&health::SHARED_CACHE) => "what the isolate that answers has seen of the cache that its data centre shares; inert: what was written there was not there, as on workers.dev, so each isolate reads D1 for itself; unknown: nothing has shown it yet",
-        "causes" causes: Sometimes<Vec<Cause<'a>>> => "what else makes it degraded",
-        "toReencrypt" to_reencrypt: Sometimes<i64> => "how many secrets are still under MASTER_KEY_PREVIOUS",
-    } example r#"{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"}"#
+        "stalenessS" staleness_s: i64 as Kind::Int64 { min: 2, max: 300 } =>
+            "STALENESS_S: a change is in force everywhere within this many seconds",
+        "sharedCache" shared_cache: &'static str as Kind::OneOf(&health::SHARED_CACHE) =>
+            "whether the shared cache of the data centre works for this isolate; inert: written \
+             entries are not found, as on workers.dev, so each isolate reads D1 itself; unknown: \
+             not seen yet",
+        "causes" causes: Sometimes<Vec<Cause<'a>>> => "other reasons for degraded",
+        "toReencrypt" to_reencrypt: Sometimes<i64> =>
+            "how many secrets are still encrypted with MASTER_KEY_PREVIOUS",
+    } example r#"{
+        "status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"
+    }"#
 }
 
 answer! {
     pub(super) struct Cause<'a> as "HealthCause" {
-        "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count; copy_not_renewed: the copy in KV is older than 20 minutes; issuer_unreachable: issuers that did not answer with their keys; schema_outdated: migrations have not been applied; secret_missing: token apps that an import brought without their secret; secret_unopened: stored secrets that no master key opens",
+        "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) =>
+            "audience_unchecked: token apps whose keys also sign for other audiences, and that do \
+             not list the accepted ones; copy_not_renewed: the copy in KV is older than 20 \
+             minutes; issuer_unreachable: issuers that did not answer with their keys; \
+             schema_outdated: migrations have not been applied; secret_missing: token apps that an \
+             import brought without their secret; secret_unopened: stored secrets that no master \
+             key opens",
         "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many",
-        "names" names: Sometimes<Vec<&'a str>> => "which, for administrators: 20 at most",
+        "names" names: Sometimes<Vec<&'a str>> =>
+            "their names, at most 20; for administrators only",
     } example r#"{"kind":"audience_unchecked","count":1}"#
 }
 
-/// Whether what is wrong is named. Names are for administrators.
+/// Whether causes are named. Only administrators see names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
     Shown,
@@ -51,7 +69,7 @@ pub(super) enum Names {
 }
 
 impl<'a> State<'a> {
-    /// The state, and the status of an answer that tells nothing else.
+    /// The state, and the HTTP status that `/health` answers with it.
     pub(super) fn of(cx: &Cx, health: &'a Health, names: Names) -> (u16, Self) {
         let word = |answers| if answers { "ok" } else { "down" };
         let (code, status) = match health {
@@ -94,8 +112,8 @@ async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(code, &state))
 }
 
-/// Whether an administrator asks, or a key that speaks for nobody. Any other credential is as good
-/// as none here.
+/// Whether the caller is an administrator, or a key that acts for no user. Any other credential,
+/// also an invalid one, is treated as none.
 async fn is_administrator(cx: &Cx, call: &Call<'_>) -> bool {
     let Ok(Some(credential)) = credentials::in_headers(call.request) else { return false };
     authenticate::authenticate(cx, &credential, Hints::default())

@@ -1,4 +1,4 @@
-//! Keys for machines.
+//! Keys with which machines authenticate.
 
 use super::paging::{self, page};
 use crate::actions::caller::Credential;
@@ -17,16 +17,15 @@ use crate::domain::time::Day;
 use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
-const USER_ID: Field = optional("userId", Kind::INT64, "only keys that speak for this user");
+const USER_ID: Field = optional("userId", Kind::INT64, "only keys that act for this user");
 const PREFIX: Field =
-    required("prefix", Kind::text(1, usize::MAX), "what the secret begins with, as lists show it");
+    required("prefix", Kind::text(1, usize::MAX), "the beginning of the secret, as lists show it");
 const LIST_QUERY: &[Field] = &[USER_ID, paging::LIMIT, paging::CURSOR];
 
-/// The last millisecond of the year 9999.
+/// The end of the year 9999, in epoch milliseconds.
 const MAX_END: i64 = 253_402_300_799_999;
 
-/// What a key may do is what `may` opens, and for a key that speaks for a user no more than they
-/// may.
+/// The rights of a key. A key that acts for a user is also limited to what that user may do.
 const MAY: Kind = Kind::List { item: &Kind::OneOf(&May::NAMES), min: 1, max: 3 };
 
 const OWN: Keys = Keys::With(May::Administration);
@@ -35,21 +34,26 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::get("list_keys", &["/v1/keys"], handler!(list))
-            .summary("Lists keys for machines by ascending id; administrators see all, others their own")
+            .summary(
+                "Lists keys for machines by ascending id; administrators see all, others their own",
+            )
             .about("An expired key is listed for 30 days.")
             .access(Access::SignedIn)
             .keys(OWN)
             .query(LIST_QUERY)
             .answers(Answer::json(200, &KEYS)),
         Route::of("POST", "create_key", &["/v1/keys"], handler!(create))
-            .summary("Makes a key for a machine, and shows it this once")
+            .summary("Creates a key for a machine, and shows it once")
             .about(
-                "A key is sent as a bearer token, or by Basic with its name as user name. `decisions` lets it verify and \
-                 check, about everybody; `provisioning` lets it import the directory and its grants; `administration` lets it do all that an \
-                 administrator may. With `userId` it speaks for that user, and may no more than they may. Users who are no \
-                 administrators make keys for themselves, and `userId` says so where it is left out. Their keys end with \
-                 the session or token that made them, unless the request has the password; with a token they end when \
-                 its app is changed, too. A key that a key made ends with that one. A user has at most 20 keys.",
+                "A key is sent as a bearer token, or by Basic with its name as user name. \
+                 `decisions` lets it verify and check, about everybody; `provisioning` lets it \
+                 import the directory and its grants; `administration` lets it do all that an \
+                 administrator may. With `userId` the key acts for that user, and may do no more \
+                 than they may. Other users than administrators create keys for themselves only; \
+                 `userId` then defaults to their own. Such a key ends with the session or token \
+                 that created it, unless the request has the password; if a token created it, it \
+                 also ends when the token's app is changed. A key that another key created ends \
+                 with that key. A user has at most 20 keys.",
             )
             .access(Access::SignedIn)
             .keys(OWN)
@@ -57,36 +61,42 @@ pub(super) const GROUP: Group = Group {
             .refuses(&[409])
             .answers(Answer::json(201, &NewKeyAnswer::SHAPE)),
         Route::get("get_key", &["/v1/keys/{id}"], handler!(get))
-            .summary("Shows a key, to administrators and to the user for whom it speaks")
+            .summary("Shows a key, to administrators and to the user it acts for")
             .access(Access::SignedIn)
             .keys(OWN)
             .answers(Answer::json(200, &Key::SHAPE)),
         Route::of("DELETE", "delete_key", &["/v1/keys/{id}"], handler!(delete))
-            .summary("Removes a key and the keys that it made")
+            .summary("Deletes a key and the keys that it created")
             .access(Access::SignedIn)
             .keys(OWN),
         Route::of("POST", "add_key_secret", &["/v1/keys/{id}/secret"], handler!(add_secret))
-            .summary("Gives a key a second secret, which counts beside the first one, and shows it this once")
+            .summary("Gives a key a second secret, valid beside the first one, and shows it once")
             .about(
-                "A key has two secrets at most. Remove the old one when the machine has the new one. Users who are no \
-                 administrators send their password, or the session that the key ends with.",
+                "A key has two secrets at most. Remove the old one when the machine has the new \
+                 one. Other users than administrators must send their password, or the session \
+                 that the key ends with.",
             )
             .access(Access::SignedIn)
             .keys(OWN)
             .refuses(&[409])
             .answers(Answer::json(201, &NewKeyAnswer::SHAPE)),
-        Route::of("DELETE", "remove_key_secret", &["/v1/keys/{id}/secret"], handler!(remove_secret))
-            .summary("Removes one of a key's two secrets, at once")
-            .access(Access::SignedIn)
-            .keys(OWN)
-            .query(&[PREFIX])
-            .refuses(&[409]),
+        Route::of(
+            "DELETE",
+            "remove_key_secret",
+            &["/v1/keys/{id}/secret"],
+            handler!(remove_secret),
+        )
+        .summary("Removes one of a key's two secrets, at once")
+        .access(Access::SignedIn)
+        .keys(OWN)
+        .query(&[PREFIX])
+        .refuses(&[409]),
     ],
 };
 
 answer! {
     struct Secret<'a> as "KeySecret" {
-        "prefix" prefix: &'a str => "what it begins with",
+        "prefix" prefix: &'a str => "the beginning of the secret",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "lastUsedOn" last_used_on: Option<String> => "the last day (UTC) on which it was used",
     } example r#"{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":"2026-11-27"}"#
@@ -95,24 +105,37 @@ answer! {
 answer! {
     struct Key<'a> as "Key" {
         "id" id: i64 => "the key's id",
-        "name" name: &'a str => "its name",
-        "may" may: Vec<&'static str> as MAY => "what it may",
-        "userId" user_id: Option<i64> => "the user for whom it speaks, and who limits it; null: nobody",
-        "createdBy" created_by: i64 => "the user who made it, or who made the key that made it",
-        "prefix" prefix: &'a str => "what its newest secret begins with",
+        "name" name: &'a str => "the key's name",
+        "may" may: Vec<&'static str> as MAY => "its rights",
+        "userId" user_id: Option<i64> =>
+            "the user it acts for, whose rights limit it; null: no user",
+        "createdBy" created_by: i64 =>
+            "the user who created it, or who created the key that created it",
+        "prefix" prefix: &'a str => "the beginning of its newest secret",
         "secrets" secrets: Vec<Secret<'a>> => "the newest first; two while one is being replaced",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
-        "expiresAt" expires_at: Option<i64> as Kind::Nullable(&Kind::TIME) => "epoch milliseconds; null: it does not expire",
-        "lastUsedOn" last_used_on: Option<String> => "the last day (UTC) on which one of its secrets was used",
-    } example r#"{"id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,"prefix":"pst_8FzqLk","secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":"2026-11-27"}],"createdAt":1737599864898,"expiresAt":null,"lastUsedOn":"2026-11-27"}"#
+        "expiresAt" expires_at: Option<i64> as Kind::Nullable(&Kind::TIME) =>
+            "epoch milliseconds; null: it does not expire",
+        "lastUsedOn" last_used_on: Option<String> =>
+            "the last day (UTC) on which one of its secrets was used",
+    } example r#"{
+        "id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,
+        "prefix":"pst_8FzqLk",
+        "secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":"2026-11-27"}],
+        "createdAt":1737599864898,"expiresAt":null,"lastUsedOn":"2026-11-27"
+    }"#
 }
 
 answer! {
-    /// The answer that shows a key.
     struct NewKeyAnswer<'a> as "NewKeyAnswer" {
         includes listed: Key<'a>,
-        "key" key: &'a str => "the key; it is shown this once",
-    } example r#"{"id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,"prefix":"pst_8FzqLk","secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":null}],"createdAt":1737599864898,"expiresAt":null,"lastUsedOn":null,"key":"pst_8FzqLk…"}"#
+        "key" key: &'a str => "the key; it is shown only once",
+    } example r#"{
+        "id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,
+        "prefix":"pst_8FzqLk",
+        "secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":null}],
+        "createdAt":1737599864898,"expiresAt":null,"lastUsedOn":null,"key":"pst_8FzqLk…"
+    }"#
 }
 
 const KEYS: Shape = page!("KeyPage", Key<'_>, "by ascending id");
@@ -147,10 +170,12 @@ impl<'a> Secret<'a> {
 
 request! {
     struct NewKey as "NewKey" {
-        "name" name: KeyName => "a name, of which a user has no two; keys that speak for nobody neither",
-        "may" may: Rights => "what it may",
-        "userId" user_id: Option<i64> => "the user for whom it speaks, and who limits it",
-        "expiresAt" expires_at: Option<Moment<1, MAX_END>> => "epoch milliseconds; left out: never, or as the credential that makes it",
+        "name" name: KeyName =>
+            "a name, unique among the keys of a user, or among those that act for no user",
+        "may" may: Rights => "its rights",
+        "userId" user_id: Option<i64> => "the user it acts for, whose rights limit it",
+        "expiresAt" expires_at: Option<Moment<1, MAX_END>> =>
+            "epoch milliseconds; default: never, or when the credential that creates it ends",
     } example r#"{"name":"billing","may":["decisions"]}"#
 }
 
@@ -223,7 +248,7 @@ fn shown(Made { listed, secret }: &Made) -> Response {
     Response::json(201, &answer).with("location", format!("/v1/keys/{}", listed.key.id))
 }
 
-/// The token in the header, where that was the credential.
+/// The bearer token of the request, if that was the credential.
 fn shown_token<'c>(call: &'c Call<'_>) -> Option<&'c PlainToken> {
     match &call.credential {
         Some(Credential::Token(token)) => Some(token),

@@ -1,4 +1,4 @@
-//! Who is in a department or group.
+//! Members of departments and groups.
 
 use super::paging::{self, page};
 use crate::actions::units;
@@ -11,7 +11,6 @@ use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
 use crate::error::{Error, Result};
 
-/// The user in a path.
 pub(super) const USER_ID: Field = required("userId", Kind::INT64, "the user's id");
 
 answer! {
@@ -20,24 +19,21 @@ answer! {
     } example r#"{"userId":5}"#
 }
 
-/// A page of members.
 pub(super) const MEMBERS: Shape = page!("MemberPage", Member, "by ascending id");
 
-/// Lists the members of the department or group in the path.
 pub(super) async fn list(cx: &Cx, call: &Call<'_>, kind: UnitKind) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
     let found = units::list_members(cx, kind, call.int64("id")?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, |user_id| Member { user_id: *user_id }, |user_id| *user_id))
 }
 
-/// The user in a query.
 pub(super) const NAMED: &[Field] = &[
     optional("userId", Kind::INT64, "the user's id"),
     optional("username", Kind::TEXT, "the user name, in place of the id"),
 ];
 
-/// Puts the user in the query into the department or group, or takes them out. A user name is
-/// somebody's.
+/// Adds the user in the query to the department or group, or removes them. An unknown user name is
+/// an error.
 pub(super) async fn set_named(
     cx: &Cx,
     call: &Call<'_>,
@@ -55,7 +51,7 @@ pub(super) async fn set_named(
     Ok(Response::empty(204))
 }
 
-/// Puts the user in the path into the department or group, or takes them out.
+/// Adds the user in the path to the department or group, or removes them.
 pub(super) async fn set(
     cx: &Cx,
     call: &Call<'_>,

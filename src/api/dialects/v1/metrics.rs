@@ -1,4 +1,4 @@
-//! Numbers for a monitor.
+//! Metrics in the text format of Prometheus.
 
 use crate::actions::metrics;
 use crate::api::http::message::Response;
@@ -9,19 +9,26 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::metrics::{CONTENT_TYPE, text};
 use crate::error::Result;
 
-const EXAMPLE: &str = "# HELP postern_feed_reads_total Readings of the change feed by this isolate.\n\
-                       # TYPE postern_feed_reads_total counter\npostern_feed_reads_total 7\n";
+const EXAMPLE: &str = "\
+    # HELP postern_feed_reads_total Readings of the change feed by this isolate.\n\
+    # TYPE postern_feed_reads_total counter\n\
+    postern_feed_reads_total 7\n";
 
-const COMMENT: &str = "The counters are those of one isolate, the one that answered. They begin with it and end with it.\n\
-                       The next request may be answered by another one: postern_isolate_start_time_seconds tells them apart.";
+const COMMENT: &str = "\
+    The counters belong to the isolate that answered. They start with it and are lost with it.\n\
+    Another isolate may answer the next request: postern_isolate_start_time_seconds tells them \
+    apart.";
 
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("show_metrics", &["/v1/metrics"], handler!(show))
-        .summary("Tells the counters of the isolate that answers, and how D1 and KV do, in the text format of Prometheus")
+        .summary(
+            "Shows the counters of the isolate that answers, and the state of D1 and KV, in the \
+             text format of Prometheus",
+        )
         .about(
-            "Platforms run a Worker in many isolates, and each has counters of its own. The page `docs/watch.md` tells what they \
-             are good for. A key for a monitor needs `decisions`, the least that a key may.",
+            "A Worker runs in many isolates, and each has its own counters. The page \
+             `docs/watch.md` explains them. A monitor's key needs only `decisions`.",
         )
         .access(Access::Administrator)
         .keys(Keys::With(May::Decisions))

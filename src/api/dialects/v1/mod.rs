@@ -1,7 +1,6 @@
-//! Postern's own dialect, one noun a file: its routes, the bodies that they read and write, and
-//! what answers them.
+//! Postern's own dialect. Each file has one noun: its routes, its bodies and its handlers.
 //!
-//! Failures are problem details (RFC 9457); those of a credential say why in `reason`.
+//! Failures are problem details (RFC 9457). A refused credential has its reason in `reason`.
 
 mod applications;
 mod audit;
@@ -37,7 +36,6 @@ mod verification;
 use crate::api::http::declare::Declared;
 use crate::api::http::route::{BesideHeaders, Dialect};
 
-/// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",

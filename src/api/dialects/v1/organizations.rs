@@ -1,4 +1,4 @@
-//! Organizations, whose applications call.
+//! Organizations, which own applications.
 
 use super::paging::{self, page};
 use crate::actions::organizations;
@@ -17,7 +17,10 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::get("list_organizations", &["/v1/organizations"], handler!(list))
-            .summary("Lists organizations by ascending id, or by name those whose name begins with `search`")
+            .summary(
+                "Lists organizations by ascending id; with `search` by name, those whose name \
+                 begins with it",
+            )
             .access(Access::Administrator)
             .query(paging::NAMED_TEXT_QUERY)
             .answers(Answer::json(200, &ORGANIZATIONS)),
@@ -45,11 +48,13 @@ pub(super) const GROUP: Group = Group {
 
 answer! {
     struct Organization<'a> as "Organization" {
-        "id" id: &'a str as PLAIN_ID => "your own id",
+        "id" id: &'a str as PLAIN_ID => "an id of your choice",
         "name" name: Option<&'a str> => "a name for people",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":"o15504722874071","name":"Wind","createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{
+        "id":"o15504722874071","name":"Wind","createdAt":1737599864898,"modifiedAt":1737599864898
+    }"#
 }
 
 const ORGANIZATIONS: Shape = page!("Organizations", Organization<'_>, "by ascending id");
@@ -67,7 +72,7 @@ impl<'a> Organization<'a> {
 
 request! {
     struct NewOrganization as "NewOrganization" {
-        "id" id: OrganizationId => "your own id",
+        "id" id: OrganizationId => "an id of your choice",
         "name" name: Change<Line<MAX_NAME>> => "a name for people",
     } example r#"{"id":"o15504722874071","name":"Wind"}"#
 }

@@ -1,4 +1,4 @@
-//! What an administrator sees first.
+//! The overview for administrators.
 
 use super::health::{Names, State};
 use crate::actions::health;
@@ -14,10 +14,10 @@ use crate::error::Result;
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("overview", &["/v1/overview"], handler!(show))
-        .summary("Tells how a deployment is, and how much there is in it")
+        .summary("Shows the health of a deployment, and how much it stores")
         .about(
-            "Grants are added up from totals. Of everything else at most 10,000 are counted, and counts of more than \
-             1,000 in all may be a minute old.",
+            "Grants are summed from stored totals. Of every other kind at most 10,000 are counted. \
+             If the counts add up to more than 1,000, they may be a minute old.",
         )
         .access(Access::Administrator)
         .answers(Answer::json(200, &Overview::<'_>::SHAPE))],
@@ -36,16 +36,21 @@ answer! {
         "keys" keys: i64 => "keys for machines",
         "organizations" organizations: i64 => "organizations",
         "applications" applications: i64 => "applications",
-        "atLeast" at_least: Vec<&'static str> as KINDS => "of which kinds there are more than the number says",
-    } example r#"{"users":10000,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":["users"]}"#
+        "atLeast" at_least: Vec<&'static str> as KINDS =>
+            "the kinds of which there are more than the number says",
+    } example r#"{
+        "users":10000,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,
+        "keys":7,"organizations":2,"applications":5,"atLeast":["users"]
+    }"#
 }
 
 answer! {
-    /// Refusals of one kind.
     struct Refused as "OverviewRefusals" {
-        "reason" reason: &'static str => "why, as X-Postern-Reason and the log say it",
-        "dialect" dialect: &'static str => "the dialect, gateway, or gate for another Worker's call",
-        "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many within the last hour",
+        "reason" reason: &'static str => "the reason, as in X-Postern-Reason and in the log",
+        "dialect" dialect: &'static str =>
+            "the dialect; gateway; or gate, for a call of another Worker",
+        "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } =>
+            "how many within the last hour",
         "lastAt" last_at: i64 as Kind::TIME => "when the last one was, epoch milliseconds",
     } example r#"{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}"#
 }
@@ -53,12 +58,27 @@ answer! {
 answer! {
     struct Overview<'a> as "Overview" {
         "version" version: &'static str => "the version of Postern",
-        "revision" revision: Option<i64> => "the number of the newest change; null while D1 does not answer",
-        "health" health: State<'a> => "as GET /health tells it to administrators",
+        "revision" revision: Option<i64> =>
+            "the number of the newest change; null while D1 does not answer",
+        "health" health: State<'a> => "as GET /health answers administrators",
         "counts" counts: Option<Numbers> => "how many there are; null while D1 does not answer",
-        "refusals" refusals: Vec<Refused> => "of the last hour by the isolate that answers, the most frequent first",
-        "since" since: Option<i64> as Kind::Nullable(&Kind::TIME) => "when that isolate began, epoch milliseconds",
-    } example r#"{"version":"0.1.0","revision":812,"health":{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"},"counts":{"users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":[]},"refusals":[{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}],"since":1737599800000}"#
+        "refusals" refusals: Vec<Refused> =>
+            "refusals of the last hour by the isolate that answers, the most frequent first",
+        "since" since: Option<i64> as Kind::Nullable(&Kind::TIME) =>
+            "when that isolate started, epoch milliseconds",
+    } example r#"{
+        "version":"0.1.0","revision":812,
+        "health":{
+            "status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,
+            "sharedCache":"works"
+        },
+        "counts":{
+            "users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,
+            "keys":7,"organizations":2,"applications":5,"atLeast":[]
+        },
+        "refusals":[{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}],
+        "since":1737599800000
+    }"#
 }
 
 impl Numbers {

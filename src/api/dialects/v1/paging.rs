@@ -1,4 +1,4 @@
-//! Lists, page by page.
+//! Pages of lists.
 
 use serde::Serialize;
 
@@ -9,40 +9,31 @@ use crate::error::{Error, Result};
 
 const DEFAULT_LIMIT: i64 = 50;
 
-/// No name is longer.
+/// In characters. No stored name is longer.
 const MAX_SEARCH: usize = 128;
 
-/// How many items a page has at most.
 pub(super) const LIMIT: Field =
     optional("limit", Kind::Int64 { min: 1, max: 500 }, "how many items at most; default 50");
-/// Where a page of things with an int64 as their id begins.
 pub(super) const CURSOR: Field = optional("cursor", Kind::INT64, "the `next` of the page before");
-/// Where a page of things with text as their id begins.
 pub(super) const TEXT_CURSOR: Field =
     optional("cursor", Kind::TEXT, "the `next` of the page before");
-/// What names must begin with.
 pub(super) const SEARCH: Field = optional(
     "search",
     Kind::text(1, MAX_SEARCH),
-    "only those whose name begins with this, in whatever case; in order of name",
+    "only those whose name begins with this, ignoring case; ordered by name",
 );
-/// The query of a list that has no filters but the beginning of a name.
 pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
-/// The same, where ids are text.
 pub(super) const NAMED_TEXT_QUERY: &[Field] = &[SEARCH, LIMIT, TEXT_CURSOR];
-/// The query of a list that has no filters.
 pub(super) const QUERY: &[Field] = &[LIMIT, CURSOR];
-/// The same, where ids are text.
 pub(super) const TEXT_QUERY: &[Field] = &[LIMIT, TEXT_CURSOR];
 
-/// The member of a page that leads to the next one.
 pub(super) const NEXT: Field = required(
     "next",
     Kind::Nullable(&Kind::TEXT),
     "the cursor of the next page; null on the last one",
 );
 
-/// The shape of a page of items.
+/// Declares the shape of a page of items.
 macro_rules! page {
     ($name:literal, $item:ty, $about:literal) => {
         $crate::api::http::shape::Shape {
@@ -64,17 +55,17 @@ macro_rules! page {
 }
 pub(super) use page;
 
-/// How many items are asked for, and from which id on.
+/// The limit and the cursor, for ids that are integers.
 pub(super) fn asked(call: &Call<'_>) -> Result<(i64, Option<i64>)> {
     Ok((limit(call)?, call.query.declared_integer(&CURSOR)?))
 }
 
-/// How many items are asked for, and behind which id.
+/// The limit and the cursor, for ids that are text.
 pub(super) fn asked_by_text<'a>(call: &'a Call<'_>) -> Result<(i64, &'a str)> {
     Ok((limit(call)?, call.query.one(TEXT_CURSOR.name)?.unwrap_or_default()))
 }
 
-/// What the names that are asked for begin with.
+/// The prefix of names that the request searches for.
 pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
     let search = call.query.one(SEARCH.name)?;
     if search.is_some_and(|text| !(1..=MAX_SEARCH).contains(&text.chars().count())) {
@@ -86,7 +77,6 @@ pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
     Ok(search)
 }
 
-/// How many items are asked for.
 fn limit(call: &Call<'_>) -> Result<i64> {
     Ok(call.query.declared_integer(&LIMIT)?.unwrap_or(DEFAULT_LIMIT))
 }
@@ -97,7 +87,8 @@ struct Page<A> {
     next: Option<String>,
 }
 
-/// A page of at most `limit` items, of which one more was read to see whether there is a next page.
+/// A page of at most `limit` items. The caller reads one more than `limit`: it shows whether there
+/// is a next page.
 pub(super) fn answer<'f, T, A: Serialize, Id: ToString>(
     found: &'f [T],
     limit: i64,

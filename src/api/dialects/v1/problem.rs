@@ -1,5 +1,5 @@
-//! Failures as problem details (RFC 9457). Those of a credential say why in `reason`, those of a
-//! field name it.
+//! Failures as problem details (RFC 9457). A refused credential has its reason in `reason`; a field
+//! that breaks a rule is named in `field`.
 
 use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::message::{self, Response};
@@ -18,15 +18,20 @@ answer! {
         "type" kind: &'static str => "about:blank",
         "title" title: &'static str => "the status in words",
         "status" status: u16 => "the HTTP status",
-        "detail" detail: &'a str => "what is wrong",
-        "reason" reason: Sometimes<&'static str> as REASONS => "401: why the credential was refused; 403: why its user was; 429: which limit is reached",
+        "detail" detail: &'a str => "what is wrong, in a sentence",
+        "reason" reason: Sometimes<&'static str> as REASONS =>
+            "401: why the credential was refused; 403: why the caller was refused; 429: which \
+             limit was reached",
         "field" field: Sometimes<&'a str> => "400: which parameter or member breaks the rule",
-        "errors" errors: Sometimes<Vec<WrongLine<'a>>> => "400: the wrong lines of an import, 100 at most",
-    } example r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the token's signature does not verify","reason":"bad_signature"}"#
+        "errors" errors: Sometimes<Vec<WrongLine<'a>>> =>
+            "400: the wrong lines of an import, 100 at most",
+    } example r#"{
+        "type":"about:blank","title":"Unauthorized","status":401,
+        "detail":"the token's signature does not verify","reason":"bad_signature"
+    }"#
 }
 
 answer! {
-    /// What is wrong with a line of an import.
     pub(super) struct WrongLine<'a> as "WrongLine" {
         "line" line: i64 => "its number; the first line is 1",
         "field" field: &'a str => "which member or column",
@@ -34,12 +39,11 @@ answer! {
     } example r#"{"line":1,"field":"serviceId","why":"is required"}"#
 }
 
-/// A failure.
 pub(super) fn failure(error: &Error, _: Millis) -> Response {
     of(error, &message::sentence(error))
 }
 
-/// A failure with a second sentence.
+/// A failure with a second sentence that tells the caller what to do.
 pub(super) fn failure_with(error: &Error, way_out: &str) -> Response {
     of(error, &format!("{}. {way_out}", message::sentence(error)))
 }
@@ -53,7 +57,6 @@ fn of(error: &Error, detail: &str) -> Response {
     problem.answer()
 }
 
-/// The failure of an import.
 pub(super) fn of_lines(status: u16, detail: &str, errors: Vec<WrongLine<'_>>) -> Response {
     Problem { errors: Sometimes(Some(errors)), ..Problem::of(status, detail) }.answer()
 }
@@ -71,7 +74,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Written as it stands, so that a refusal costs no more than an answer.
+    /// Written directly as text, so that a refusal costs no more than a success.
     fn answer(&self) -> Response {
         Response::text(
             self.status,

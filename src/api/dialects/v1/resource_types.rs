@@ -1,4 +1,4 @@
-//! Names of services and of actions, by which AuthZEN and `/v1/check` speak of them.
+//! Names of services and of actions, used by AuthZEN and `/v1/check`.
 
 use std::collections::BTreeMap;
 
@@ -30,14 +30,15 @@ pub(super) const GROUP: Group = Group {
     parameters: &[TYPE, ID],
     routes: &[
         Route::get("get_resource_type", &["/v1/resource-types/{type}"], handler!(get_type))
-            .summary("Shows what the actions of a type of resources are called")
+            .summary("Shows the names of the actions of a resource type")
             .access(Access::Administrator)
             .answers(Answer::json(200, &OneType::SHAPE)),
         Route::of("PUT", "put_resource_type", &["/v1/resource-types/{type}"], handler!(put_type))
-            .summary("Replaces the names of the actions of a type of resources")
+            .summary("Replaces the names of the actions of a resource type")
             .about(
-                "The names of the permissions themselves are taken for every type. Names of a type's own stand beside them. \
-                 A type needs no names of actions, and without any it is there as long as something has a name of it.",
+                "The names of the permissions are valid for every type; these names are valid in \
+                 addition. A type needs no names of actions. Without any it exists as long as a \
+                 service has a name of this type.",
             )
             .access(Access::Administrator)
             .body(&TypeTerms::SHAPE)
@@ -47,20 +48,34 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .query(paging::TEXT_QUERY)
             .answers(Answer::json(200, &NAMES)),
-        Route::get("get_resource_name", &["/v1/resource-types/{type}/resources/{id}"], handler!(get))
-            .summary("Shows the service that has a name")
-            .access(Access::Administrator)
-            .answers(Answer::json(200, &OneName::SHAPE)),
-        Route::of("PUT", "put_resource_name", &["/v1/resource-types/{type}/resources/{id}"], handler!(put))
-            .summary("Gives a service a name, which no other service has any more")
-            .about("A service has at most one name of each type.")
-            .access(Access::Administrator)
-            .body(&NameTerms::SHAPE)
-            .refuses(&[409])
-            .answers(Answer::json(200, &OneName::SHAPE)),
-        Route::of("DELETE", "delete_resource_name", &["/v1/resource-types/{type}/resources/{id}"], handler!(delete))
-            .summary("Takes a name away")
-            .access(Access::Administrator),
+        Route::get(
+            "get_resource_name",
+            &["/v1/resource-types/{type}/resources/{id}"],
+            handler!(get),
+        )
+        .summary("Shows the service that has a name")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &OneName::SHAPE)),
+        Route::of(
+            "PUT",
+            "put_resource_name",
+            &["/v1/resource-types/{type}/resources/{id}"],
+            handler!(put),
+        )
+        .summary("Gives a service a name, and takes it from the service that had it")
+        .about("A service has at most one name of each type.")
+        .access(Access::Administrator)
+        .body(&NameTerms::SHAPE)
+        .refuses(&[409])
+        .answers(Answer::json(200, &OneName::SHAPE)),
+        Route::of(
+            "DELETE",
+            "delete_resource_name",
+            &["/v1/resource-types/{type}/resources/{id}"],
+            handler!(delete),
+        )
+        .summary("Removes a name")
+        .access(Access::Administrator),
     ],
 };
 
@@ -80,7 +95,7 @@ request! {
     } example r#"{"service":101}"#
 }
 
-/// What each name stands for.
+/// The permission for each name of an action.
 struct ActionNames(Vec<(String, Permission)>);
 
 impl Member for ActionNames {
@@ -105,11 +120,11 @@ impl Member for ActionNames {
 
 request! {
     struct TypeTerms as "ResourceTypeTerms" {
-        "actions" actions: ActionNames => "the permission that each name stands for, at most 64 of them",
+        "actions" actions: ActionNames =>
+            "the permission for each name of an action, at most 64 names",
     } example r#"{"actions":{"read":"VIEW","write":"MODIFY","delete":"DELETE"}}"#
 }
 
-/// The answer about a type.
 #[derive(Serialize)]
 struct OneType<'a> {
     #[serde(rename = "type")]
@@ -125,11 +140,13 @@ impl Declared for OneType<'_> {
             required(
                 "actions",
                 Kind::MapOf(&PERMISSION),
-                "the permission that each name stands for",
+                "the permission for each name of an action",
             ),
         ],
         includes: &[],
-        example: r#"{"type":"record","actions":{"delete":"DELETE","read":"VIEW","write":"MODIFY"}}"#,
+        example: r#"{
+            "type":"record","actions":{"delete":"DELETE","read":"VIEW","write":"MODIFY"}
+        }"#,
     };
 }
 
@@ -173,7 +190,6 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(paging::answer(&found, limit, one, |(id, _)| id.clone()))
 }
 
-/// A name of a list.
 #[derive(Serialize)]
 struct OwnedName {
     #[serde(rename = "type")]

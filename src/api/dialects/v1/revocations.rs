@@ -1,4 +1,4 @@
-//! Revocations of single tokens.
+//! Revocations of tokens, and of keys.
 
 use super::paging::{self, page};
 use crate::actions::caller::{Caller, Hints};
@@ -20,17 +20,24 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::of("POST", "revoke_token", &["/v1/revocations"], handler!(revoke))
-            .summary("Revokes a token, opaque or a JSON Web Token, a key, or all tokens of an app with a `jti`")
+            .summary(
+                "Revokes a token, opaque or a JSON Web Token, a key, or all tokens of an app with \
+                 a `jti`",
+            )
             .about(
-                "Either `token` is sent, or `app` and `jti`. A token that no enabled app accepts, as a forged or an expired one, is \
-                 refused as it is by `/v1/verify`, and nothing is written. To revoke a JSON Web Token again succeeds. A key is deleted \
-                 with its secrets, as by `DELETE /v1/keys/{id}`. No revocation is taken back.",
+                "Send either `token`, or `app` and `jti`. A token that no enabled app accepts, \
+                 such as a forged or expired one, is refused as by `/v1/verify`, and nothing is \
+                 written. Revoking a JSON Web Token again succeeds. A key is deleted with its \
+                 secrets, as by `DELETE /v1/keys/{id}`. A revocation cannot be undone.",
             )
             .access(Access::Holder)
             .refuses(&[404])
             .body(&ToRevoke::SHAPE),
         Route::get("list_revocations", &["/v1/revocations"], handler!(list))
-            .summary("Lists the revocations of token apps' tokens, the newest first, until the tokens are over by themselves")
+            .summary(
+                "Lists the revocations of token apps' tokens, the newest first, until the tokens \
+                 expire",
+            )
             .access(Access::Administrator)
             .query(paging::QUERY)
             .answers(Answer::json(200, &REVOCATIONS)),
@@ -38,25 +45,36 @@ pub(super) const GROUP: Group = Group {
 };
 
 request! {
-    /// A token that is to be over.
     struct ToRevoke as "ToRevoke" {
         "token" token: Option<String> => "the token or key itself",
-        "app" app: Option<AppName> => "the token app; needed with `jti`, and with a token that more than 64 apps could have issued",
-        "jti" jti: Option<Line<MAX_JTI>> => "the `jti` of tokens of the app, in place of a token; a whole number as its digits",
-        "until" until: Option<i64> as Kind::Nullable(&Kind::TIME) => "with `jti`: when its tokens are over, epoch milliseconds; default: as late as tokens of any app can be, ten years",
-    } example r#"{"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"}"#
+        "app" app: Option<AppName> =>
+            "the token app; required with `jti`, and with a token that more than 64 apps could \
+             have issued",
+        "jti" jti: Option<Line<MAX_JTI>> =>
+            "the `jti` of tokens of the app, in place of a token; of a number, its digits",
+        "until" until: Option<i64> as Kind::Nullable(&Kind::TIME) =>
+            "with `jti`: when its tokens expire, epoch milliseconds; default: in ten years, the \
+             longest that any app's tokens are valid",
+    } example r#"{
+        "token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+    }"#
 }
 
 answer! {
     struct Revocation<'a> as "Revocation" {
         "id" id: i64 => "descending in the list",
-        "kind" kind: &'a str => "token: one token; jti: all tokens of the app that have the jti",
-        "app" app: &'a str => "the token app; Postern console: a session of the console that a key began",
-        "username" username: Option<&'a str> => "whom the token names; null for a jti",
-        "jti" jti: Option<&'a str> => "the token's jti, cut to 256 characters; null where it has none",
+        "kind" kind: &'a str => "token: one token; jti: all tokens of the app with this jti",
+        "app" app: &'a str =>
+            "the token app; `Postern console` for a console session that was begun with a key",
+        "username" username: Option<&'a str> => "the user that the token names; null for a jti",
+        "jti" jti: Option<&'a str> => "the token's jti, cut to 256 characters; null if it has none",
         "revokedAt" revoked_at: i64 as Kind::TIME => "epoch milliseconds",
-        "until" until: i64 as Kind::TIME => "when the token is over by itself, whatever its app says by then, epoch milliseconds",
-    } example r#"{"id":3,"kind":"token","app":"ERP","username":"alice","jti":"b6f1","revokedAt":1737599864898,"until":1737687504000}"#
+        "until" until: i64 as Kind::TIME =>
+            "when the token expires at the latest, even if its app is changed, epoch milliseconds",
+    } example r#"{
+        "id":3,"kind":"token","app":"ERP","username":"alice","jti":"b6f1","revokedAt":1737599864898,
+        "until":1737687504000
+    }"#
 }
 
 const REVOCATIONS: Shape = page!("Revocations", Revocation<'_>, "the newest first");
@@ -83,13 +101,13 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         (Some(_), Some(_)) => {
             return Err(Error::invalid(
                 "jti",
-                "must not be there beside token, which is revoked as it is",
+                "must not be there beside token: send one of the two",
             ));
         }
         (Some(_), None) if until.is_some() => {
             return Err(Error::invalid(
                 "until",
-                "must not be there beside token, which says it itself",
+                "must not be there beside token: the token has its own end",
             ));
         }
         (Some(token), None) => {
@@ -117,8 +135,8 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::empty(204))
 }
 
-/// Who is signed in, if anybody. A credential that is shown must be good, also where none is
-/// needed.
+/// The caller, or `None` without a credential. A credential that is shown must be valid, even if
+/// the call needs none.
 async fn caller(cx: &Cx, call: &Call<'_>) -> Result<Option<Caller>> {
     let shown = match credentials::in_headers(call.request)? {
         None => console_cookie::read(cx, call.request)?,

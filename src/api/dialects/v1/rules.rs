@@ -1,4 +1,4 @@
-//! The rules of the gateway, as they are understood, and what a request would meet.
+//! Shows the rules of the gateway as Postern parsed them, and tests what they decide for a request.
 
 use crate::actions::explain::About;
 use crate::actions::explain_rules::{self, Check, Tested, Verdict};
@@ -18,19 +18,24 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::get("list_rules", &["/v1/rules"], handler!(list))
-            .summary("Shows the rules of the gateway and the applications behind it, as they are understood")
+            .summary(
+                "Shows the rules of the gateway and the applications behind it, as Postern parsed \
+                 them",
+            )
             .about(
-                "ORIGIN_RULES in their order, then ORIGIN_PUBLIC as rules without a number. ORIGINS and ORIGIN_URL in the \
-                 order in which they are tried.",
+                "Lists ORIGIN_RULES in their order, then ORIGIN_PUBLIC as rules without a number. \
+                 ORIGINS and ORIGIN_URL are listed in the order in which they are tried.",
             )
             .access(Access::Administrator)
             .answers(Answer::json(200, &Rules::SHAPE)),
         Route::of("POST", "test_rules", &["/v1/rules/test"], handler!(test))
-            .summary("Tells what a request would meet by the rules of the gateway, and why")
+            .summary("Tells what the rules of the gateway decide for a request, and why")
             .about(
-                "It decides as the gateway does, for whoever shows `token`, for the user `username`, or, without both, for a \
-                 request without a credential. A token in the query of `url` is not read: send it as `token`. Of a user by name \
-                 no scopes, apps and audience hold, since these are a token's. It creates nobody, writes nothing, and the token is neither logged nor audited.",
+                "Decides as the gateway does, for the holder of `token`, for the user `username`, \
+                 or, without both, for a request without a credential. A token in the query of \
+                 `url` is not read: send it as `token`. For a user by name, rules with scopes, \
+                 apps or audience do not hold, because only a token has them. No user is created, \
+                 nothing is written, and the token is neither logged nor audited.",
             )
             .access(Access::Administrator)
             .writes(false)
@@ -42,69 +47,97 @@ pub(super) const GROUP: Group = Group {
 request! {
     struct Question as "TestedRequest" {
         "method" method: String => "the request's method",
-        "url" url: String => "the request's URL, or its path; a path alone is asked about on the host of this call",
-        "username" username: Option<String> => "a user who makes it",
-        "token" token: Option<String> => "the token that it shows as bearer token, in place of a user",
+        "url" url: String =>
+            "the request's URL, or its path; a path is tested on the host of this call",
+        "username" username: Option<String> => "the user who sends it",
+        "token" token: Option<String> => "its bearer token, in place of a user",
     } example r#"{"method":"GET","url":"https://app.example.com/reports/2024","username":"alice"}"#
 }
 
 answer! {
     struct Outcome<'a> as "RulesOutcome" {
-        "verdict" verdict: &'static str as VERDICT => "public: it passes, and nobody is asked; unknown: it is refused, because what a rule looks at cannot be known",
-        "origin" origin: Option<&'a str> => "the URL of the application that gets it, if it passes; null where there is none",
-        "rule" rule: Option<usize> => "the rule that refuses it, or the first of those that let it pass; null where no rule decides",
-        "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made: those of the credential, then those of the rules",
-    } example r#"{"verdict":"refused","origin":"https://app.internal.example.com","rule":2,"checks":[{"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},{"check":"groups","held":false,"detail":"rule 2 wants one of the groups [5]; it does not hold"}]}"#
+        "verdict" verdict: &'static str as VERDICT =>
+            "public: it passes without a credential; unknown: it is refused, because a value that \
+             a rule needs cannot be known",
+        "origin" origin: Option<&'a str> =>
+            "the URL of the application that gets it if it passes; null if there is none",
+        "rule" rule: Option<usize> =>
+            "the rule that refuses it, or the first rule that lets it pass; null if no rule \
+             decides",
+        "checks" checks: Vec<OneCheck<'a>> =>
+            "in the order in which they were made: first the credential, then the rules",
+    } example r#"{
+        "verdict":"refused","origin":"https://app.internal.example.com","rule":2,
+        "checks":[
+            {"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},
+            {
+                "check":"groups","held":false,
+                "detail":"rule 2 wants one of the groups [5]; it does not hold"
+            }
+        ]
+    }"#
 }
 
 answer! {
     struct OneCheck<'a> as "RuleCheck" {
-        "check" check: &'static str => "its name; of a rule, the member",
-        "held" held: bool => "whether it held",
+        "check" check: &'static str => "the name of the check; for a rule, the name of its member",
+        "held" held: bool => "whether the check passed",
         "detail" detail: &'a str => "what was found",
-    } example r#"{"check":"groups","held":true,"detail":"rule 2 wants one of the groups [5]; it holds"}"#
+    } example r#"{
+        "check":"groups","held":true,"detail":"rule 2 wants one of the groups [5]; it holds"
+    }"#
 }
 
 const VERDICT: Kind = Kind::OneOf(&Verdict::NAMES);
 
 answer! {
     struct Rules<'a> as "Rules" {
-        "rules" rules: Vec<OneRule<'a>> => "all of them",
+        "rules" rules: Vec<OneRule<'a>> => "all rules",
         "origins" origins: Vec<OneOrigin<'a>> => "the applications behind the gateway",
-    } example r#"{"origins":[{"host":null,"path":"/","url":"https://app.internal.example.com","timeoutS":60}],"rules":[{"number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,"deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,"roles":null,"scopes":null,"apps":null,"audience":null,"any":null}]}"#
+    } example r#"{
+        "origins":[{"host":null,"path":"/","url":"https://app.internal.example.com","timeoutS":60}],
+        "rules":[{
+            "number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,
+            "deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,
+            "roles":null,"scopes":null,"apps":null,"audience":null,"any":null
+        }]
+    }"#
 }
 
 answer! {
     struct OneOrigin<'a> as "Origin" {
-        "host" host: Option<&'a str> => "the only host; null: all",
-        "path" path: &'a str => "what the paths begin with",
-        "url" url: &'a str => "where it is",
-        "timeoutS" timeout_s: i64 => "for how many seconds it may show no sign of life",
+        "host" host: Option<&'a str> => "only this host; null: every host",
+        "path" path: &'a str => "the prefix of the paths",
+        "url" url: &'a str => "the URL of the application",
+        "timeoutS" timeout_s: i64 => "seconds without progress after which the gateway answers 504",
     }
 }
 
 answer! {
     struct OneRule<'a> as "Rule" {
-        "number" number: Option<usize> => "its place in ORIGIN_RULES, from 1 on; null for an item of ORIGIN_PUBLIC",
-        "host" host: Option<&'a str> => "the only host; null: all",
-        "path" path: &'a str => "what the paths begin with",
-        "methods" methods: Option<Vec<String>> => "the only methods, where GET is HEAD too; null: all",
-        "public" public: bool => "nobody is asked who they are",
-        "deny" deny: bool => "callers for whom all that follows holds are refused",
-        "report" report: bool => "it refuses nothing, and the log says what it would have refused",
-        "any" any: Option<Vec<Wanted<'a>>> => "all members of one of these must hold",
+        "number" number: Option<usize> =>
+            "its position in ORIGIN_RULES, from 1; null for an item of ORIGIN_PUBLIC",
+        "host" host: Option<&'a str> => "only this host; null: every host",
+        "path" path: &'a str => "the prefix of the paths",
+        "methods" methods: Option<Vec<String>> =>
+            "only these methods, GET including HEAD; null: every method",
+        "public" public: bool => "whether requests pass without a credential",
+        "deny" deny: bool => "whether callers for whom all following members hold are refused",
+        "report" report: bool => "whether it only logs what it would refuse",
+        "any" any: Option<Vec<Wanted<'a>>> => "all members of at least one item must hold",
         then wanted: Wanted<'a>,
     }
 }
 
 answer! {
     struct Wanted<'a> as "WantedOfCaller" {
-        "service" service: Option<i64> => "a service on which the caller needs a permission",
-        "permission" permission: Option<&'static str> as Kind::Nullable(&PERMISSION) => "which",
-        "groups" groups: Option<&'a [i64]> => "ids of groups, of which one is enough",
-        "roles" roles: Option<Vec<&'a str>> => "roles and types of users, of which one is enough",
-        "scopes" scopes: Option<Vec<&'a str>> => "scopes of the token, of which all are needed",
-        "apps" apps: Option<Vec<&'a str>> => "names of token apps, of which one is enough",
+        "service" service: Option<i64> => "a service on which the caller needs the permission",
+        "permission" permission: Option<&'static str> as Kind::Nullable(&PERMISSION) =>
+            "that permission",
+        "groups" groups: Option<&'a [i64]> => "ids of groups, one of which is enough",
+        "roles" roles: Option<Vec<&'a str>> => "roles and user types, one of which is enough",
+        "scopes" scopes: Option<Vec<&'a str>> => "scopes of the token, all of which are needed",
+        "apps" apps: Option<Vec<&'a str>> => "names of token apps, one of which is enough",
         "audience" audience: Option<&'a str> => "an audience of the token",
     }
 }
@@ -218,7 +251,8 @@ async fn test(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     ))
 }
 
-/// Goes the way of a request through the gateway. Answers to which application, and what it meets.
+/// Follows a request through the gateway. Returns the URL of the application that would get it, and
+/// the result of each check.
 async fn outcome<'c>(
     cx: &'c Cx,
     call: &Call<'_>,

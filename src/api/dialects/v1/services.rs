@@ -18,13 +18,14 @@ pub(super) const GROUP: Group = Group {
     routes: &[
         Route::get("list_services", &["/v1/services"], handler!(list))
             .summary(
-                "Lists services by ascending id, or by name those whose name begins with `search`",
+                "Lists services by ascending id; with `search` by name, those whose name begins \
+                 with it",
             )
             .access(Access::Administrator)
             .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &SERVICES)),
         Route::of("POST", "create_service", &["/v1/services"], handler!(create))
-            .summary("Creates a service, and gives who creates it every permission on it")
+            .summary("Creates a service, and gives its creator every permission on it")
             .access(Access::Administrator)
             .body(&NewService::SHAPE)
             .refuses(&[409])
@@ -65,12 +66,15 @@ pub(super) const GROUP: Group = Group {
 
 answer! {
     struct Service<'a> as "Service" {
-        "id" id: i64 => "the callers' id",
+        "id" id: i64 => "the service's id, which callers may choose",
         "name" name: Option<&'a str> => "a name for people",
-        "authEnabled" auth_enabled: bool => "the authorization switch",
-        "creatorId" creator_id: Option<i64> => "who created it",
+        "authEnabled" auth_enabled: bool =>
+            "the authorization switch: off allows everything but GRANT and RELEASE",
+        "creatorId" creator_id: Option<i64> => "the user id of its creator",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":1,"name":"Orders","authEnabled":true,"creatorId":1,"createdAt":1737599864898}"#
+    } example r#"{
+        "id":1,"name":"Orders","authEnabled":true,"creatorId":1,"createdAt":1737599864898
+    }"#
 }
 
 const SERVICES: Shape = page!("ServicePage", Service<'_>, "by ascending id");
@@ -90,7 +94,7 @@ impl<'a> Service<'a> {
 request! {
     struct NewService as "NewService" {
         "name" name: Line<MAX_NAME> => "a name for people",
-        "id" id: Option<i64> => "the callers' id; chosen where it is left out",
+        "id" id: Option<i64> => "an id of your choice; default: one that Postern chooses",
         "authEnabled" auth_enabled: Option<bool> => "the authorization switch; default true",
     } example r#"{"id":1,"name":"Orders"}"#
 }
@@ -98,7 +102,8 @@ request! {
 request! {
     struct ServiceChange as "ServiceChange" {
         "name" name: Change<Line<MAX_NAME>> => "null removes it",
-        "authEnabled" auth_enabled: Given<bool> => "the authorization switch",
+        "authEnabled" auth_enabled: Given<bool> =>
+            "the authorization switch: off allows everything but GRANT and RELEASE",
     } example r#"{"authEnabled":false}"#
 }
 
@@ -107,9 +112,11 @@ answer! {
         "id" id: i64 => "unique in its service",
         "serviceId" service_id: i64 => "the service's id",
         "name" name: Option<&'a str> => "a name for people",
-        "authEnabled" auth_enabled: bool => "the authorization switch",
+        "authEnabled" auth_enabled: bool => "the API's authorization switch",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":2,"serviceId":1,"name":"List orders","authEnabled":true,"createdAt":1737599864898}"#
+    } example r#"{
+        "id":2,"serviceId":1,"name":"List orders","authEnabled":true,"createdAt":1737599864898
+    }"#
 }
 
 const APIS: Shape = page!("ServiceApiPage", ServiceApi<'_>, "by ascending id");

@@ -1,4 +1,4 @@
-//! The public keys by which an origin checks Postern's assertions.
+//! The public keys with which an origin verifies Postern's assertions.
 
 use serde_json::{Map, Value};
 
@@ -10,28 +10,34 @@ use crate::context::Cx;
 use crate::domain::assertion::AssertionKeys;
 use crate::error::{Error, Result};
 
-/// A key that is replaced is published for longer than that, as `ORIGIN_ASSERTION_KEY_PREVIOUS`.
+/// Five minutes. A replaced key must stay published for longer, as `ORIGIN_ASSERTION_KEY_PREVIOUS`.
 const CACHING: &str = "public, max-age=300";
 
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("list_signing_keys", &["/.well-known/jwks.json"], handler!(list))
         .summary(
-            "Lists the public keys by which an origin checks X-Postern-Assertion, as a JWK Set",
+            "Lists the public keys with which an origin verifies X-Postern-Assertion, as a JWK Set",
         )
         .about(
-            "It is 404 where ORIGIN_ASSERTION_KEY is not set, or is a shared secret. \
-             The answer may be cached for five minutes.",
+            "The answer is 404 if ORIGIN_ASSERTION_KEY is not set, or is a shared secret. It may \
+             be cached for five minutes.",
         )
         .refuses(&[404])
         .answers(Answer::json(200, &SigningKeys::SHAPE))],
 };
 
 answer! {
-    /// A JWK Set (RFC 7517, 5).
     struct SigningKeys as "SigningKeys" {
-        "keys" keys: Vec<Map<String, Value>> => "the key that signs, and the one before it while `ORIGIN_ASSERTION_KEY_PREVIOUS` is set",
-    } example r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s","use":"sig","alg":"ES256"}]}"#
+        "keys" keys: Vec<Map<String, Value>> =>
+            "the key that signs, and the previous one while `ORIGIN_ASSERTION_KEY_PREVIOUS` is set",
+    } example r#"{
+        "keys":[{
+            "kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+            "kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s","use":"sig","alg":"ES256"
+        }]
+    }"#
 }
 
 async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {

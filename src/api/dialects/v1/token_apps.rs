@@ -1,4 +1,4 @@
-//! Token apps: whose tokens are accepted, for whom, and as what.
+//! Token apps: whose tokens are accepted, for which users, and with which roles.
 
 use serde_json::{Map, Value};
 
@@ -27,8 +27,9 @@ use crate::error::{Error, Result};
 
 const NAME: Field = required("name", Kind::matching(1, 64, patterns::APP_NAME), "the app's name");
 
-const KEYS_ABOUT: &str = "Keys are a shared secret, public keys, the https:// URL of a key set, or with `discover` those of the issuer. \
-They are shown by their ids only.";
+const KEYS_ABOUT: &str = "\
+    Keys are a shared secret, public keys, the https:// URL of a key set, or with `discover` the \
+    issuer's. Only the ids of keys are shown.";
 
 pub(super) const GROUP: Group = Group {
     parameters: &[NAME],
@@ -51,14 +52,19 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::json(200, &App::SHAPE)),
         Route::of("PUT", "replace_app", &["/v1/token-apps/{name}"], handler!(replace))
             .summary("Replaces a token app")
-            .about("Members that are left out have their defaults, but for the secret, which is kept.")
+            .about(
+                "Members that are left out get their defaults, except the secret, which is kept.",
+            )
             .access(Access::Administrator)
             .body(&REPLACED)
             .refuses(&[409])
             .answers(Answer::json(200, &App::SHAPE)),
         Route::of("PATCH", "update_app", &["/v1/token-apps/{name}"], handler!(update))
             .summary("Changes members of a token app")
-            .about("The body is a JSON Merge Patch (RFC 7396): members that are left out stay as they are, null gives the default.")
+            .about(
+                "The body is a JSON Merge Patch (RFC 7396): members that are left out stay as they \
+                 are, null gives the default.",
+            )
             .access(Access::Administrator)
             .body(&CHANGED)
             .refuses(&[409])
@@ -67,10 +73,14 @@ pub(super) const GROUP: Group = Group {
             .summary("Deletes a token app; its tokens are refused from then on")
             .access(Access::Administrator),
         Route::get("list_app_keys", &["/v1/token-apps/{name}/keys"], handler!(list_keys))
-            .summary("Shows which keys a token app is verified with at this moment, and why others do not count")
+            .summary(
+                "Shows the keys with which a token app's tokens are verified now, and why other \
+                 keys are not used",
+            )
             .about(
-                "A key set is fetched as a token would make it be fetched, and is taken from memory where a token would \
-                 be. Of a shared secret only the length is told. With the algorithm introspection there are no keys.",
+                "The key set is fetched or read from the cache exactly as for a token. Of a shared \
+                 secret only the length is shown. With the algorithm introspection there are no \
+                 keys.",
             )
             .access(Access::Administrator)
             .answers(Answer::json(200, &AppKeys::SHAPE)),
@@ -85,21 +95,30 @@ request! {
         "id" id: Option<Line<128>> => "the claim that holds the user's id, an int64 from 1",
         "groups" groups: Option<Line<128>> => "the claim that holds the names of groups",
         "roles" roles: Option<Line<128>> => "the claim that holds roles",
-    } example r#"{"username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"}"#
+    } example r#"{
+        "username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"
+    }"#
 }
 
 request! {
     struct Terms as "TokenAppTerms" {
         "enabled" enabled: Option<bool> => "whether tokens are accepted; default true",
-        "tokenName" token_name: Option<TokenName> => "the URL parameter that carries tokens; default token",
+        "tokenName" token_name: Option<TokenName> =>
+            "the URL parameter that carries tokens; default token",
         "algorithm" algorithm: Algorithm => "how tokens are signed",
         "secret" secret: Option<Secret> =>
-            "HS: the shared secret, or an oct JWK; else the issuer's public key as SPKI PEM, JWK, JWK Set or the https:// URL of one; left out or null, the stored one stays",
-        "expire" expire: Option<Integer<1, MAX_EXPIRE_S>> => "seconds after its iat at which a token is over; default 86400",
-        "claims" claims: Claims => "which claims say who; a name that begins with / is a JSON Pointer",
-        "createsUsers" creates_users: Option<bool> => "whether unknown users are created at first sight; default true",
-        "initialRoles" initial_roles: Option<InitialRoles> => "the roles of such users; a user type may be among them",
-        "initialPassword" initial_password: Option<InitialPassword> => "their password; it is never shown again",
+            "HS: the shared secret, or an oct JWK; otherwise the issuer's public key as SPKI PEM, \
+             JWK, JWK Set or the https:// URL of one; left out or null: the stored one is kept",
+        "expire" expire: Option<Integer<1, MAX_EXPIRE_S>> =>
+            "seconds after its iat when a token expires; default 86400",
+        "claims" claims: Claims =>
+            "the claims that identify the user; a name that begins with / is a JSON Pointer",
+        "createsUsers" creates_users: Option<bool> =>
+            "whether an unknown user is created by their first token; default true",
+        "initialRoles" initial_roles: Option<InitialRoles> =>
+            "the roles of such users; a user type may be among them",
+        "initialPassword" initial_password: Option<InitialPassword> =>
+            "their password; it is never shown again",
     }
 }
 
@@ -109,7 +128,14 @@ request! {
     }
 }
 
-const EXAMPLE: &str = r#"{"name":"Keycloak","algorithm":"RS256","issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"claims":{"username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"},"roleMap":{"bi-authors":"SYS_Creator"}}"#;
+const EXAMPLE: &str = r#"{
+    "name":"Keycloak","algorithm":"RS256","issuer":"https://idp.example/realms/main",
+    "discover":true,"audiences":["bi"],
+    "claims":{
+        "username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"
+    },
+    "roleMap":{"bi-authors":"SYS_Creator"}
+}"#;
 const NEW: Shape = Shape {
     name: "NewTokenApp",
     fields: New::SHAPE.fields,
@@ -120,16 +146,17 @@ const REPLACED: Shape = Shape {
     name: "ReplacedTokenApp",
     fields: OPTIONAL_NAME,
     includes: &[&Terms::SHAPE, &token_policy::CAMEL],
-    example: r#"{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef","claims":{"username":"sub"}}"#,
+    example: r#"{
+        "algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef","claims":{"username":"sub"}
+    }"#,
 };
 const OPTIONAL_NAME: &[Field] = &[Field {
     name: "name",
     kind: Kind::Nullable(&NAME.kind),
     required: false,
-    about: "the same as in the path",
+    about: "must equal the name in the path",
 }];
 
-/// A change: any of the members.
 const CHANGED: Shape = Shape {
     name: "TokenAppChange",
     fields: &[
@@ -137,7 +164,7 @@ const CHANGED: Shape = Shape {
             name: "name",
             kind: Kind::Nullable(&NAME.kind),
             required: false,
-            about: "the same as in the path",
+            about: "must equal the name in the path",
         },
         Field {
             name: "enabled",
@@ -167,31 +194,31 @@ const CHANGED: Shape = Shape {
             name: "expire",
             kind: Kind::Nullable(&EXPIRE),
             required: false,
-            about: "seconds after its iat at which a token is over",
+            about: "seconds after its iat when a token expires",
         },
         Field {
             name: "claims",
             kind: Kind::Object(&CHANGED_CLAIMS),
             required: false,
-            about: "which claims say who",
+            about: "the claims that identify the user",
         },
         Field {
             name: "createsUsers",
             kind: Kind::Nullable(&Kind::Boolean),
             required: false,
-            about: "whether unknown users are created",
+            about: "whether an unknown user is created by their first token",
         },
         Field {
             name: "initialRoles",
             kind: Kind::Nullable(&Kind::list(&Kind::TEXT)),
             required: false,
-            about: "their roles",
+            about: "the roles of such users",
         },
         Field {
             name: "initialPassword",
             kind: Kind::Nullable(&Kind::TEXT),
             required: false,
-            about: "their password; null takes it away",
+            about: "their password; null removes it",
         },
     ],
     includes: &[&token_policy::CAMEL],
@@ -212,7 +239,12 @@ const CHANGED_CLAIMS: Shape = Shape {
 };
 const fn claim(name: &'static str) -> Field {
     let kind = Kind::Nullable(&<Line<128> as Member>::KIND);
-    Field { name, kind, required: false, about: "the claim that holds it; null gives the default" }
+    Field {
+        name,
+        kind,
+        required: false,
+        about: "the claim that holds it; null restores the default",
+    }
 }
 const EXPIRE: Kind = Kind::Int64 { min: 1, max: MAX_EXPIRE_S };
 
@@ -224,35 +256,53 @@ answer! {
         "id" id: Option<&'a str> => "the claim that holds the user's id",
         "groups" groups: Option<&'a str> => "the claim that holds the names of groups",
         "roles" roles: Option<&'a str> => "the claim that holds roles",
-    } example r#"{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"}"#
+    } example r#"{
+        "username":"preferred_username","name":"name","email":"email","id":null,"groups":null,
+        "roles":"/realm_access/roles"
+    }"#
 }
 
 answer! {
     struct Key<'a> as "TokenAppKey" {
-        "kid" kid: Option<&'a str> => "its name",
-        "alg" algorithm: &'static str => "what it is for",
-        "thumbprint" thumbprint: &'a str => "by RFC 7638, SHA-256",
-    } example r#"{"kid":"2026-11","alg":"RS256","thumbprint":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}"#
+        "kid" kid: Option<&'a str> => "the key id",
+        "alg" algorithm: &'static str => "the algorithm",
+        "thumbprint" thumbprint: &'a str => "the JWK thumbprint (RFC 7638, SHA-256)",
+    } example r#"{
+        "kid":"2026-11","alg":"RS256","thumbprint":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    }"#
 }
 
 answer! {
     struct LookedKey<'a> as "TokenAppLookedKey" {
-        "kid" kid: Option<&'a str> => "its name",
-        "kty" kind: Option<&'static str> => "oct: a shared secret; null where it could not be read",
-        "alg" algorithm: Option<&'static str> => "what it is for; null where it could not be read",
-        "use" used_for: Option<&'static str> as Kind::Nullable(&Kind::OneOf(&["sig"])) => "sig; null where it could not be read",
-        "usable" usable: bool => "whether it verifies tokens of the app",
-        "why" why: Sometimes<String> => "why it does not",
-        "bytes" bytes: Sometimes<usize> => "the length of a shared secret",
+        "kid" kid: Option<&'a str> => "the key id",
+        "kty" kind: Option<&'static str> =>
+            "the key type; oct: a shared secret; null if the key could not be read",
+        "alg" algorithm: Option<&'static str> => "the algorithm; null if the key could not be read",
+        "use" used_for: Option<&'static str> as Kind::Nullable(&Kind::OneOf(&["sig"])) =>
+            "sig; null if the key could not be read",
+        "usable" usable: bool => "whether it is used to verify tokens of the app",
+        "why" why: Sometimes<String> => "why it is not used",
+        "bytes" bytes: Sometimes<usize> => "the length of a shared secret, in bytes",
     } example r#"{"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true}"#
 }
 
 answer! {
     struct AppKeys<'a> as "TokenAppKeys" {
-        "keys" keys: Vec<LookedKey<'a>> => "those that count, and up to a hundred that could not be read",
-        "fetchedAt" fetched_at: Sometimes<i64> as Kind::TIME => "when the issuer was asked for its set, epoch milliseconds",
-        "error" error: Sometimes<String> => "why there are no keys, or why the set is not the latest",
-    } example r#"{"keys":[{"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true},{"kid":"old","kty":null,"alg":null,"use":null,"usable":false,"why":"it must be a key for signatures: its \"use\" is another"}],"fetchedAt":1737599864898}"#
+        "keys" keys: Vec<LookedKey<'a>> =>
+            "the keys in use, and up to a hundred that could not be read",
+        "fetchedAt" fetched_at: Sometimes<i64> as Kind::TIME =>
+            "when the key set was fetched, epoch milliseconds",
+        "error" error: Sometimes<String> => "why there are no keys, or why the key set is outdated",
+    } example r#"{
+        "keys":[
+            {"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true},
+            {
+                "kid":"old","kty":null,"alg":null,"use":null,"usable":false,
+                "why":"it must be a key for signatures: its \"use\" is another"
+            }
+        ],
+        "fetchedAt":1737599864898
+    }"#
 }
 
 answer! {
@@ -260,20 +310,33 @@ answer! {
         "name" name: &'a str => "the app's name",
         "enabled" enabled: bool => "whether tokens are accepted",
         "tokenName" token_name: &'a str => "the URL parameter that carries tokens",
-        "algorithm" algorithm: &'static str as Kind::OneOf(&Algorithm::NAMES) => "how tokens are signed",
+        "algorithm" algorithm: &'static str as Kind::OneOf(&Algorithm::NAMES) =>
+            "how tokens are signed",
         "hasSecret" has_secret: bool => "whether a secret or keys are stored",
-        "keys" keys: Vec<Key<'a>> => "the public keys; those of an issuer as far as they are known at this moment",
-        "expire" expire: i64 => "seconds after its iat at which a token is over",
-        "claims" claims: ShownClaims<'a> => "which claims say who",
-        "createsUsers" creates_users: bool => "whether unknown users are created at first sight",
+        "keys" keys: Vec<Key<'a>> => "the public keys; an issuer's as far as they are cached now",
+        "expire" expire: i64 => "seconds after its iat when a token expires",
+        "claims" claims: ShownClaims<'a> => "the claims that identify the user",
+        "createsUsers" creates_users: bool =>
+            "whether an unknown user is created by their first token",
         "initialRoles" initial_roles: &'a [String] => "the roles of such users",
         "hasInitialPassword" has_initial_password: bool => "whether such users have a password",
         "creatorId" creator_id: i64 => "the id of the user who created it",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-        "warnings" warnings: Sometimes<Vec<String>> => "what is accepted, and unwise",
+        "warnings" warnings: Sometimes<Vec<String>> => "settings that are accepted, but unwise",
         then policy: All,
-    } example r#"{"name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,"keys":[],"expire":86400,"claims":{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"},"createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,"createdAt":1737599864898,"modifiedAt":1737599864898,"issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"speaksFor":"users"}"#
+    } example r#"{
+        "name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,
+        "keys":[],"expire":86400,
+        "claims":{
+            "username":"preferred_username","name":"name","email":"email","id":null,"groups":null,
+            "roles":"/realm_access/roles"
+        },
+        "createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,
+        "createdAt":1737599864898,"modifiedAt":1737599864898,
+        "issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],
+        "speaksFor":"users"
+    }"#
 }
 
 answer! {
@@ -410,7 +473,7 @@ async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let patch = call.labelled_fields().await?.into_members();
     change(cx, call, |before| {
-        // The password is never shown, and stays unless the patch names it.
+        // The password is never shown, so a patch that does not name it keeps it.
         let unnamed = if patch.contains_key("initialPassword") {
             InitialPasswordChange::Goes
         } else {
@@ -423,8 +486,8 @@ async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     .await
 }
 
-/// Replaces an app. `made` makes of the app as it was a whole body, and what becomes of a password
-/// that the body does not have.
+/// Replaces an app. `made` builds the whole new body from the app as it was. It also decides what
+/// happens to the password if the body has none.
 async fn change(
     cx: &Cx,
     call: &Call<'_>,
@@ -448,7 +511,7 @@ async fn change(
     Ok(Response::json(200, &App::of(&app, &keys, warnings)))
 }
 
-/// The members of an app as a body has them.
+/// An app as the members of a request body.
 fn shown(app: &TokenApp) -> Map<String, Value> {
     let shown = serde_json::to_value(App::of(app, &[], Vec::new()));
     let mut members = if let Ok(Value::Object(members)) = shown { members } else { Map::new() };
@@ -460,7 +523,7 @@ fn shown(app: &TokenApp) -> Map<String, Value> {
     members
 }
 
-/// The names that a body may have.
+/// The members that a request body may have.
 fn names() -> impl Iterator<Item = &'static str> + Clone {
     NEW.fields
         .iter()
@@ -469,7 +532,6 @@ fn names() -> impl Iterator<Item = &'static str> + Clone {
         .map(|field| field.name)
 }
 
-/// Reads a whole app.
 fn registration(fields: &Fields, unnamed_password: InitialPasswordChange) -> Result<Registration> {
     let Terms {
         enabled,

@@ -15,19 +15,31 @@ pub(super) const GROUP: Group = Group {
     parameters: &[users::ID, required("tokenId", Kind::INT64, "the token's id")],
     routes: &[
         Route::get("list_user_tokens", &["/v1/users/{id}/tokens"], handler!(list))
-            .summary("Lists a user's opaque tokens, the newest first; the tokens themselves are stored nowhere")
+            .summary(
+                "Lists a user's opaque tokens, the newest first, without the tokens themselves, \
+                 which are not stored",
+            )
             .access(Access::Administrator)
             .answers(Answer::json(200, &IssuedTokens::SHAPE)),
         Route::of("DELETE", "revoke_user_tokens", &["/v1/users/{id}/tokens"], handler!(revoke_all))
-            .summary("Revokes all tokens that were issued to a user so far: opaque ones, those of token apps, and keys that speak for them")
+            .summary(
+                "Revokes all tokens issued to a user so far: opaque ones, those of token apps, and \
+                 keys that act for the user",
+            )
             .about(
-                "A token app's token is over where its `iat` is before now, or where it has none, `exp` less the app's `expire`. Since `iat` \
-                 has whole seconds, the answer comes with the next second: tokens that are issued after it count.",
+                "A token app's token is revoked if its `iat` is before now; without `iat`, if \
+                 `exp` minus the app's `expire` is. `iat` has whole seconds, so the answer is sent \
+                 in the next second: tokens issued after the answer are valid.",
             )
             .access(Access::Administrator),
-        Route::of("DELETE", "revoke_user_token", &["/v1/users/{id}/tokens/{tokenId}"], handler!(revoke))
-            .summary("Revokes one of a user's opaque tokens")
-            .access(Access::Administrator),
+        Route::of(
+            "DELETE",
+            "revoke_user_token",
+            &["/v1/users/{id}/tokens/{tokenId}"],
+            handler!(revoke),
+        )
+        .summary("Revokes one of a user's opaque tokens")
+        .access(Access::Administrator),
     ],
 };
 
@@ -37,7 +49,9 @@ answer! {
         "address" address: Option<&'a str> => "the client's address at its creation",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "expiresAt" expires_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":7,"address":"203.0.113.9","createdAt":1737599864898,"expiresAt":1737643064898}"#
+    } example r#"{
+        "id":7,"address":"203.0.113.9","createdAt":1737599864898,"expiresAt":1737643064898
+    }"#
 }
 
 answer! {

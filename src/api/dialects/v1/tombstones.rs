@@ -1,4 +1,4 @@
-//! Names of deleted users, which no token brings back.
+//! Names of deleted users. No token can create a user of such a name.
 
 use super::paging::{self, page};
 use crate::actions::users;
@@ -20,9 +20,13 @@ pub(super) const GROUP: Group = Group {
             .query(paging::TEXT_QUERY)
             .answers(Answer::json(200, &TOMBSTONES)),
         Route::of("DELETE", "delete_tombstone", &["/v1/tombstones/{username}"], handler!(delete))
-            .summary("Frees the name of a deleted user, so that a token may create a user of that name again")
+            .summary(
+                "Frees the name of a deleted user, so that a token can create a user of that name \
+                 again",
+            )
             .about(
-                "The new user gets another id. The old one is given again only where POST /v1/users or the id claim of a token names it.",
+                "The new user gets another id. The old id is used again only if POST /v1/users or \
+                 the id claim of a token names it.",
             )
             .access(Access::Administrator),
     ],
@@ -33,7 +37,7 @@ answer! {
         "username" username: &'a str => "the user name",
         "id" id: i64 => "the id that the user had",
         "deletedAt" deleted_at: i64 as Kind::TIME => "epoch milliseconds",
-        "deletedBy" deleted_by: &'a str => "the user name of who deleted them",
+        "deletedBy" deleted_by: &'a str => "the user name of the administrator who deleted them",
     } example r#"{"username":"alice","id":2,"deletedAt":1737599864898,"deletedBy":"admin"}"#
 }
 

@@ -1,4 +1,4 @@
-//! Users.
+//! Users: lists, creates, changes and deletes them, and sets passwords.
 
 use super::paging::{self, page};
 use crate::actions::users::{self, Filter, Shown};
@@ -15,7 +15,6 @@ use crate::domain::identity::user::{Profile, UserId, UserType, Username};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
-/// The id of a user in a path.
 pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
 
 const LIST_QUERY: &[Field] = &[
@@ -29,16 +28,20 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::get("list_users", &["/v1/users"], handler!(list))
-            .summary("Lists users by ascending id, or by name those whose user name begins with `search`")
+            .summary(
+                "Lists users by ascending id; with `search` by name, those whose user name begins \
+                 with it",
+            )
             .access(Access::Administrator)
             .query(LIST_QUERY)
             .answers(Answer::json(200, &USERS)),
         Route::of("POST", "create_user", &["/v1/users"], handler!(create))
             .summary("Creates a user")
             .about(
-                "Without a password the user can sign in by tokens only. An id that is named is given, or it \
-                 is 409; else an id is chosen that no grant and no membership names. The name may be a deleted \
-                 user's, and so may the id with it; tokens that were issued before are `revoked` then.",
+                "Without a password the user can sign in by tokens only. If `id` is taken, the \
+                 answer is 409; without `id`, one is chosen that no grant and no membership names. \
+                 The name, and the id with it, may be a deleted user's; tokens issued before are \
+                 then refused as `revoked`.",
             )
             .access(Access::Administrator)
             .body(&NewUser::SHAPE)
@@ -50,8 +53,11 @@ pub(super) const GROUP: Group = Group {
             .keys(Keys::With(May::Administration))
             .answers(Answer::json(200, &User::SHAPE)),
         Route::of("PATCH", "update_user", &["/v1/users/{id}"], handler!(update))
-            .summary("Changes the named members of a user; a disabled user's tokens are dead at once")
-            .about("Members that are left out stay as they are. The last enabled administrator stays one.")
+            .summary("Changes members of a user; disabling a user ends their tokens at once")
+            .about(
+                "Members that are left out stay as they are. The last enabled administrator must \
+                 remain one.",
+            )
             .access(Access::Administrator)
             .body(&UserChange::SHAPE)
             .refuses(&[409])
@@ -59,14 +65,17 @@ pub(super) const GROUP: Group = Group {
         Route::of("DELETE", "delete_user", &["/v1/users/{id}"], handler!(delete))
             .summary("Deletes a user and ends their tokens")
             .about(
-                "Their memberships and grants go with them. No token creates a user of the name again, until \
-                 POST /v1/users or DELETE /v1/tombstones/{username}. The last enabled administrator cannot be \
-                 deleted.",
+                "Their memberships and grants are deleted, too. No token can create a user of that \
+                 name again until POST /v1/users or DELETE /v1/tombstones/{username} allows it. \
+                 The last enabled administrator cannot be deleted.",
             )
             .access(Access::Administrator)
             .refuses(&[409]),
         Route::of("PUT", "set_password", &["/v1/users/{id}/password"], handler!(set_password))
-            .summary("Sets a user's password and ends their other tokens; users change their own with the current one")
+            .summary(
+                "Sets a user's password and ends their other tokens; users change their own by \
+                 sending the current one",
+            )
             .about("A user without a password cannot set the first one; an administrator can.")
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
@@ -75,22 +84,27 @@ pub(super) const GROUP: Group = Group {
 };
 
 answer! {
-    /// A user.
     pub(super) struct User<'a> as "User" {
         "id" id: i64 => "the user's id",
         "username" username: &'a str => "the user name",
         "name" name: Option<&'a str> => "a name for people",
-        "email" email: Option<&'a str> => "an address",
-        "phone" phone: Option<&'a str> => "a number",
-        "type" kind: &'static str as USER_TYPE => "what the user is",
+        "email" email: Option<&'a str> => "an email address",
+        "phone" phone: Option<&'a str> => "a telephone number",
+        "type" kind: &'static str as USER_TYPE => "the user type",
         "roles" roles: &'a [String] => "roles",
-        "enabled" enabled: bool => "disabled users may do nothing",
-        "hasPassword" has_password: bool => "whether they can sign in with a password",
-        "tokenApp" token_app: Option<&'a str> => "the token app that they belong to: the one that created them, or was named",
-        "grantsNamingId" grants_naming_id: i64 => "how many grants name the id, counted up to 100; a grant may be older than the user",
+        "enabled" enabled: bool => "whether the user is enabled; a disabled user is always refused",
+        "hasPassword" has_password: bool => "whether the user has a password",
+        "tokenApp" token_app: Option<&'a str> =>
+            "the token app that the user belongs to: the one that created them, or that was set",
+        "grantsNamingId" grants_naming_id: i64 =>
+            "how many grants name this id, counted up to 100; a grant may be older than the user",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"tokenApp":null,"grantsNamingId":0,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{
+        "id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,
+        "type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,
+        "tokenApp":null,"grantsNamingId":0,"createdAt":1737599864898,"modifiedAt":1737599864898
+    }"#
 }
 
 const USERS: Shape = page!("Users", User<'_>, "by ascending id");
@@ -118,18 +132,24 @@ impl<'a> User<'a> {
 }
 
 request! {
-    /// A user to be created.
     struct NewUser as "NewUser" {
-        "id" id: Option<Integer<1, { i64::MAX }>> => "the callers' id; chosen where it is left out",
-        "username" username: Username => "case-sensitive, and not taken; in Unicode's normal form C, without invisible, unassigned or full-width characters, not beginning with [, and without a colon beside a password",
-        "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
+        "id" id: Option<Integer<1, { i64::MAX }>> =>
+            "an id of your choice; default: one that Postern chooses",
+        "username" username: Username =>
+            "case-sensitive and unique; in Unicode normal form C, without invisible, unassigned or \
+             full-width characters, not beginning with [; with a password, also without a colon",
+        "password" password: Option<NewPassword> =>
+            "without a password the user can sign in by tokens only",
         "type" user_type: Option<UserType> => "default SYS_Reader",
         "roles" roles: Option<Roles> => "default: the type",
         "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "a name for people",
-        "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "an address",
-        "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "a number",
+        "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "an email address",
+        "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "a telephone number",
         "enabled" enabled: Option<bool> => "default true",
-    } example r#"{"username":"alice","name":"Alice","email":"alice@example.com","type":"SYS_Reader","password":"correct horse"}"#
+    } example r#"{
+        "username":"alice","name":"Alice","email":"alice@example.com","type":"SYS_Reader",
+        "password":"correct horse"
+    }"#
 }
 
 impl NewUser {
@@ -149,15 +169,16 @@ impl NewUser {
 }
 
 request! {
-    /// What is to become of a user.
     struct UserChange as "UserChange" {
-        "type" user_type: Given<UserType> => "what the user is",
+        "type" user_type: Given<UserType> => "the user type",
         "roles" roles: Given<Roles> => "replaces all roles",
         "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
-        "enabled" enabled: Given<bool> => "disabled users may do nothing",
-        "tokenApp" token_app: Change<Line<64>> => "the token app that they belong to; null for none",
+        "enabled" enabled: Given<bool> =>
+            "whether the user is enabled; a disabled user is always refused",
+        "tokenApp" token_app: Change<Line<64>> =>
+            "the token app that the user belongs to; null for none",
     } example r#"{"enabled":false}"#
 }
 
@@ -176,17 +197,17 @@ impl UserChange {
             profile.roles = roles;
             return;
         }
-        // Whoever trusts the roles must see the change of type too.
+        // A role that names the old type is renamed, because whoever reads the roles must see the
+        // change.
         let renamed = profile.roles.iter_mut().filter(|role| *role == before.name());
         renamed.for_each(|role| profile.user_type.name().clone_into(role));
     }
 }
 
 request! {
-    /// A password to be set.
     struct Password as "Password" {
-        "password" password: Secret as <NewPassword as Member>::KIND => "the new one",
-        "currentPassword" current: Option<Secret> => "required to change one's own",
+        "password" password: Secret as <NewPassword as Member>::KIND => "the new password",
+        "currentPassword" current: Option<Secret> => "required to change your own password",
     } example r#"{"password":"correct horse","currentPassword":"wrong horse"}"#
 }
 
@@ -200,7 +221,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             "must not be there beside username, which is one user's whole name",
         ));
     }
-    // One more than asked for tells whether there is a next page.
+    // One more than asked for, to see whether there is a next page.
     let found =
         users::list(cx, &Filter { username, beginning, after_id, limit: limit + 1 }).await?;
     Ok(paging::answer(&found, limit, User::of, |shown| shown.user.id.0))

@@ -1,4 +1,4 @@
-//! The main job: whose credential is this?
+//! Verifies a credential and tells whose it is.
 
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ use crate::domain::time::Millis;
 use crate::error::Result;
 
 const VERIFY_QUERY: &[Field] = &[
-    optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"),
+    optional("token", Kind::TEXT, "the token; the parameter is named by the app's tokenName"),
     checks::APP,
 ];
 pub(super) const GROUP: Group = Group {
@@ -35,10 +35,10 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-/// The route about a token that is no credential of the request.
+/// Verifies a token in the body, which need not be the request's own credential.
 pub(super) const VERIFY_POSTED: Route =
     Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
-        .summary("Verifies the token in the body, else the credential of the request")
+        .summary("Verifies the token in the body, otherwise the credential of the request")
         .decides("verify")
         .access(Access::ShownOrSent)
         .keys(Keys::All)
@@ -54,16 +54,26 @@ request! {
 }
 
 answer! {
-    /// Whose a credential is. It is written as it stands: Postern does nothing more often.
     pub(super) struct Verified<'a> as "Verified" {
         "active" active: bool => "true",
-        "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic", "key"]) => "what kind of credential it is",
+        "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic", "key"]) =>
+            "the kind of credential",
         "app" app: Sometimes<&'a str> => "the token app, for a jwt",
-        "user" user: Sometimes<Identity<'a>> => "whose it is; a key is no user, and has the member key in its place",
+        "user" user: Sometimes<Identity<'a>> =>
+            "the user; a key for machines has the member key instead",
         "key" key: Sometimes<ShownKey<'a>> => "the key for machines",
-        "expiresAt" expires_at: Option<i64> => "when it is over, epoch seconds; null for a password, and for a key that does not expire",
+        "expiresAt" expires_at: Option<i64> =>
+            "when it expires, epoch seconds; null for a password, and for a key that does not \
+             expire",
         "claims" claims: Sometimes<Map<String, Value>> => "the claims that the token app passes on",
-    } example r#"{"active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504}"#
+    } example r#"{
+        "active":true,"kind":"jwt","app":"ERP",
+        "user":{
+            "id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader",
+            "roles":["SYS_Reader"]
+        },
+        "expiresAt":1737687504
+    }"#
 }
 
 answer! {
@@ -71,18 +81,21 @@ answer! {
         "id" id: i64 => "the user's id",
         "username" username: &'a str => "the user name",
         "name" name: Option<&'a str> => "a name for people",
-        "email" email: Option<&'a str> => "an address",
-        "type" user_type: &'static str as USER_TYPE => "what the user is",
+        "email" email: Option<&'a str> => "an email address",
+        "type" user_type: &'static str as USER_TYPE => "the user type",
         "roles" roles: &'a [String] => "roles",
-    } example r#"{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]}"#
+    } example r#"{
+        "id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader",
+        "roles":["SYS_Reader"]
+    }"#
 }
 
 answer! {
     pub(super) struct ShownKey<'a> as "ShownKey" {
         "id" id: i64 => "the key's id",
-        "name" name: &'a str => "its name",
-        "may" may: Vec<&'static str> as Kind::list(&Kind::OneOf(&May::NAMES)) => "what it may",
-        "userId" user_id: Option<i64> => "the user for whom it speaks, and who limits it",
+        "name" name: &'a str => "the key's name",
+        "may" may: Vec<&'static str> as Kind::list(&Kind::OneOf(&May::NAMES)) => "its rights",
+        "userId" user_id: Option<i64> => "the user it acts for, whose rights limit it",
     } example r#"{"id":7,"name":"billing","may":["decisions"],"userId":null}"#
 }
 
@@ -155,7 +168,7 @@ async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    // A token in the body is what the caller asks about; the headers then say nothing.
+    // A token in the body is the subject of the question; the headers are then not read.
     let Some(token) = Token::read(&call.labelled_fields().await?)?.token.0 else {
         return verify(cx, call).await;
     };
@@ -164,7 +177,6 @@ async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(verified(&caller))
 }
 
-/// The answer that tells whose a credential is.
 pub(super) fn verified(caller: &Caller) -> Response {
     Response::json(200, &Verified::of(caller))
 }

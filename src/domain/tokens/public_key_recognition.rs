@@ -1,16 +1,16 @@
-//! Recognises public keys among texts that are to be shared secrets, in every form in which public
-//! keys are passed around.
+//! Recognizes public keys in texts that are registered as shared secrets, in all usual formats of
+//! public keys.
 //!
-//! Everybody may know a public key. As the secret of an HS algorithm it would let everybody sign.
-//! What has no form of its own, such as the bare bytes of an Ed25519 key or of a compressed point,
-//! cannot be told from a random secret.
+//! A public key is no secret. As the secret of an HS algorithm it would let anybody sign. Keys
+//! without a format, such as the bare bytes of an Ed25519 key or of a compressed point, cannot be
+//! told from a random secret.
 
 use base64ct::{Base64Unpadded, Encoding};
 use serde_json::Value;
 
 use super::der::{self, Reader};
 
-/// Texts that mark a block of key material, in upper case, and what the block is called.
+/// Upper-case texts that mark a block of key material, each with the name of that block.
 const BLOCKS: [(&str, &str); 8] = [
     ("-----BEGIN PGP", "a PGP block"),
     ("-----BEGIN", "a PEM key"),
@@ -22,38 +22,39 @@ const BLOCKS: [(&str, &str); 8] = [
     ("UNTRUSTED COMMENT:", "a minisign key"),
 ];
 
-/// How the names of SSH key types begin (RFC 4253, 6.6; RFC 5656; RFC 8709; OpenSSH's `sk-` types).
+/// The beginnings of SSH key types (RFC 4253, section 6.6; RFC 5656; RFC 8709; OpenSSH's `sk-`
+/// types).
 const SSH_TYPES: [&str; 7] =
     ["ssh-rsa", "ssh-dss", "ssh-ed25519", "ssh-ed448", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-"];
 
-/// Members that appear together in a JSON Web Key or set, should the rest of it be missing.
+/// Members that occur together in a JSON Web Key or a set, even if the rest of it is missing.
 const JWK_MEMBERS: [&[&str]; 5] = [&["kty"], &["keys"], &["n", "e"], &["crv", "x"], &["x5c"]];
 
-/// The shortest modulus of an RSA key that anybody still has, in bytes.
+/// The shortest modulus of an RSA key that is still in use, in bytes.
 const MIN_MODULUS_BYTES: usize = 64;
 
-/// How many encodings around a key are taken off. Environments and secret managers often hold a PEM
-/// file or a JWK as base64.
+/// Encodings that are removed around a key. Environments and secret managers often hold a PEM file
+/// or a JWK as base64.
 const MAX_LAYERS: u8 = 2;
 
-/// What kind of public key a would-be secret is, with its article; `None` where it is none.
+/// The kind of public key that the secret is, with its article. `None` if it is none.
 #[must_use]
-pub fn public_key_dress(secret: &[u8]) -> Option<&'static str> {
-    dress(secret, MAX_LAYERS)
+pub fn recognize_public_key(secret: &[u8]) -> Option<&'static str> {
+    recognize(secret, MAX_LAYERS)
 }
 
-fn dress(secret: &[u8], layers: u8) -> Option<&'static str> {
+fn recognize(secret: &[u8], layers: u8) -> Option<&'static str> {
     if is_key_der(secret) || is_point(secret) {
         return Some("a public key");
     }
-    let text = undressed(&String::from_utf8_lossy(secret));
+    let text = unwrapped(&String::from_utf8_lossy(secret));
     let upper = text.to_ascii_uppercase();
     let block = BLOCKS.iter().find(|(mark, _)| upper.contains(mark)).map(|(_, what)| *what);
     block.or_else(|| jwk(&text)).or_else(|| ssh(&text)).or_else(|| encoded(&text, layers))
 }
 
-/// Removes what a copy from a configuration file or a JSON text leaves around a key and in it.
-fn undressed(text: &str) -> String {
+/// Removes what copying from a configuration file or a JSON text leaves around and inside a key.
+fn unwrapped(text: &str) -> String {
     let escapes = [
         ("\\r", "\n"),
         ("\\n", "\n"),
@@ -69,7 +70,8 @@ fn undressed(text: &str) -> String {
     plain.trim_matches(around).to_owned()
 }
 
-/// A JWK, a list or a set of them, anywhere in a JSON text; or what was meant to be one.
+/// A JWK, or a list or set of them, anywhere in a JSON text. Malformed JSON that has `{` and `kty`
+/// is recognized, too.
 fn jwk(text: &str) -> Option<&'static str> {
     let is_meant = text.contains('{') && text.contains("kty");
     let is_one = || serde_json::from_str(text).is_ok_and(|json| holds_jwk(&json));
@@ -87,7 +89,7 @@ fn holds_jwk(json: &Value) -> bool {
     }
 }
 
-/// A line of `authorized_keys` or `known_hosts`, or the base64 of one alone.
+/// A line of `authorized_keys` or `known_hosts`, or only its base64.
 fn ssh(text: &str) -> Option<&'static str> {
     let words: Vec<_> =
         text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
@@ -105,7 +107,7 @@ fn ssh(text: &str) -> Option<&'static str> {
     (is_line || words.iter().any(is_blob)).then_some("an SSH key")
 }
 
-/// A key in base64, base64url or hex; a minisign or age key.
+/// A key in base64, base64url or hex, or a minisign or age key.
 fn encoded(text: &str, layers: u8) -> Option<&'static str> {
     let compact: String = text.split_whitespace().collect();
     if compact.len() == 62
@@ -119,7 +121,7 @@ fn encoded(text: &str, layers: u8) -> Option<&'static str> {
         return Some("a minisign key");
     }
     let layers = layers.checked_sub(1)?;
-    [bytes, hex(&compact)].into_iter().flatten().find_map(|bytes| dress(&bytes, layers))
+    [bytes, hex(&compact)].into_iter().flatten().find_map(|bytes| recognize(&bytes, layers))
 }
 
 fn base64(text: &str) -> Option<Vec<u8>> {
@@ -150,14 +152,14 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// Whether the bytes have the form of a point on P-256, P-384 or P-521 (SEC 1, 2.3.3),
-/// uncompressed. So has one in 256 random secrets of such an odd length.
+/// Whether the bytes have the form of an uncompressed point on P-256, P-384 or P-521 (SEC 1,
+/// section 2.3.3). One in 256 random secrets of these odd lengths has that form, too.
 fn is_point(bytes: &[u8]) -> bool {
     matches!(bytes.len(), 65 | 97 | 133) && bytes.first() == Some(&4)
 }
 
-/// Whether the bytes are a `SubjectPublicKeyInfo`, a PKCS #1 public key, a certificate or a request
-/// for one.
+/// Whether the bytes are a `SubjectPublicKeyInfo`, a PKCS #1 public key, a certificate or a
+/// certificate request.
 fn is_key_der(bytes: &[u8]) -> bool {
     let read = || {
         let mut outer = Reader::new(bytes);
@@ -169,7 +171,7 @@ fn is_key_der(bytes: &[u8]) -> bool {
             key.end()?;
             return (modulus.len() >= MIN_MODULUS_BYTES).then_some(());
         }
-        // A certificate is what is signed, the signature's algorithm, and the signature.
+        // A certificate consists of the signed part, the signature's algorithm, and the signature.
         let first = key.sequence()?;
         if !first.next_is(der::OBJECT_ID) {
             key.sequence()?;
