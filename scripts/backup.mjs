@@ -147,7 +147,11 @@ async function backup(postern, file, format, secrets) {
   onInterrupt(() => progress);
 
   let achieved = records;
-  const progressed = () => records > achieved && ((achieved = records), true);
+  const progressed = () => {
+    const more = records > achieved;
+    achieved = records;
+    return more;
+  };
   const warn = (text) => progress.say(text, process.stderr);
   await patiently(
     warn,

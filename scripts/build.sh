@@ -10,6 +10,7 @@
 # (wrangler.toml, [build]).
 if [ -n "${POSTERN_BUILT:-}" ]; then exit 0; fi
 
+# shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
 
 case ${1:-} in
@@ -45,7 +46,7 @@ compile_helper() {
 compile_worker() {
   local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src
   rm -f "$1/deps/postern.wasm"
-  under "$wasm_toolchain" cargo build --locked --lib --release --target $target \
+  under "$wasm_toolchain" cargo build --locked --lib --release --target "$target" \
     --config "target.$target.rustflags=['--remap-path-prefix=$crates=/crates']" \
     ${features[@]+"${features[@]}"} </dev/null ||
     die 'the Worker could not be compiled'

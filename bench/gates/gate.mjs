@@ -40,7 +40,7 @@ const BY_STATUS = { 200: "allowed", 401: "unauthorized", 403: "denied" };
 
 export const byStatus = ({ status, text }) => BY_STATUS[status] ?? `${status} ${text}`;
 
-const atRoot = (alg, token) => ({ path: "/", headers: bearer(token) });
+const atRoot = (_alg, token) => ({ path: "/", headers: bearer(token) });
 
 /** A gate that answers by its status at its root, and whose program serves a port. */
 export const gate = (one) => ({

@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expectStatus, nowInSeconds, registerApp } from "../../tests/edge/support/client.mjs";
+import { registerApp } from "../../tests/edge/support/client.mjs";
 import { send } from "../../tests/edge/support/http.mjs";
 import { SECRET, USERS, directory, memberName } from "../grants.mjs";
 import { requests } from "../load.mjs";

@@ -16,7 +16,7 @@ const said = (answer) =>
   answer.status === 200 && answer.json?.allowed === false ? "denied" : byStatus(answer);
 
 /** Disables a user by the other isolate: the one that is asked has to learn of it. */
-export async function disable({ postern: { other } }, running, username) {
+export async function disable({ postern: { other } }, _running, username) {
   const found = expectStatus(
     await other.send({ path: `/v1/users?username=${username}`, headers: admin }),
     200,
@@ -47,7 +47,7 @@ export const direct = gate({
   can: SERVERLESS,
   needs: none,
   start: same,
-  verify: (alg, token) => ({ path: "/v1/verify", headers: bearer(token) }),
+  verify: (_alg, token) => ({ path: "/v1/verify", headers: bearer(token) }),
   check: asked,
   verdict: said,
   revoke: disable,
@@ -58,7 +58,7 @@ export const forwardAuth = gate({
   can: SERVERLESS,
   needs: none,
   start: same,
-  verify: (alg, token) => ({
+  verify: (_alg, token) => ({
     path: "/v1/forward-auth",
     headers: { ...bearer(token), "x-forwarded-uri": "/some/page" },
   }),
@@ -86,7 +86,7 @@ export const honoJose = gate({
   can: { revocation: "no", grants: "no", serverless: "yes", keys: "at a reload" },
   needs: none,
   start: async () => run(await peer("Hono + jose", "hono_jose", KEYS)),
-  verify: (alg, token) => ({ path: `/verify/${alg}`, headers: bearer(token) }),
+  verify: (_alg, token) => ({ path: `/verify/${alg}`, headers: bearer(token) }),
 });
 
 export const honoDrizzle = gate({
@@ -96,7 +96,7 @@ export const honoDrizzle = gate({
   above: false,
   start: async ({ state }) =>
     run(await peer("Hono + Drizzle + D1", "hono_drizzle", KEYS, { state: copyOf(state) })),
-  revoke: (given, { tool }, username) =>
+  revoke: (_given, { tool }, username) =>
     tool("migrate", [`UPDATE users SET enabled = 0 WHERE username = '${username}'`]),
   algorithms: [],
   check: ({ token, service }) => ({

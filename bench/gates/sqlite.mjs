@@ -6,7 +6,7 @@ import { databaseOf, nodeGate } from "./node/gate.mjs";
 export const sqlite = nodeGate({
   name: "Node + better-sqlite3",
   can: { revocation: "yes", grants: "yes", serverless: "no", keys: "at a reload" },
-  revoke({ state }, running, username) {
+  revoke({ state }, _running, username) {
     const database = open(databaseOf(state));
     database.prepare("UPDATE users SET enabled = 0 WHERE username = ?").run(username);
     database.close();

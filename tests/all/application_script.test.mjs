@@ -38,7 +38,7 @@ const VALUES = {
   username: "alice",
 };
 
-function valueOf({ name, schema }) {
+function sampleOf({ name, schema }) {
   const value = name === "id" ? (schema.type === "integer" ? 2 : "o1") : VALUES[name];
   assert.notEqual(
     value,
@@ -55,11 +55,11 @@ function operations() {
       const required = parameters.filter((one) => one.required);
       const of = (place) => required.filter((one) => one.in === place);
       const path = of("path").reduce(
-        (text, one) => text.replace(`{${one.name}}`, valueOf(one)),
+        (text, one) => text.replace(`{${one.name}}`, sampleOf(one)),
         template,
       );
       const query = of("query")
-        .map((one) => `${one.name}=${valueOf(one)}`)
+        .map((one) => `${one.name}=${sampleOf(one)}`)
         .join("&");
       const [[type, { example } = {}] = []] = Object.entries(requestBody?.content ?? {});
       const body = type && (typeof example === "string" ? example : JSON.stringify(example));

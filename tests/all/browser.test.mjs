@@ -124,7 +124,10 @@ async function startFraming(test, certificate, framed) {
     response.writeHead(200, { "content-type": "text/html" }).end(html),
   );
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  test.after(() => (server.closeAllConnections(), server.close()));
+  test.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   return `https://portal.test:${server.address().port}/`;
 }
 

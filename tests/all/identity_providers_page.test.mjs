@@ -15,7 +15,7 @@ const ISSUER = "https://idp.example/realms/main";
 const END = "-- the end of a block --";
 
 /** The page's commands, each with the answer that the page shows for it, if there is one. */
-const blocks = [...PAGE.matchAll(/^```sh\n([^]*?)^```\n(?:```json\n([^]*?)^```\n)?/gm)].map(
+const blocks = [...PAGE.matchAll(/^```sh\n([\s\S]*?)^```\n(?:```json\n([\s\S]*?)^```\n)?/gm)].map(
   ([, commands, answer]) => ({ commands, answer: answer && JSON.parse(answer) }),
 );
 

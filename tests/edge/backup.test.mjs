@@ -87,7 +87,12 @@ async function exported(postern, folder, name = "exported.ndjson") {
 
 /** Runs the command until the proxy hangs, and kills it then. */
 async function killWhereItHangs(target, start) {
-  const hung = new Promise((done) => (target.hung = () => (done(), true)));
+  const hung = new Promise((done) => {
+    target.hung = () => {
+      done();
+      return true;
+    };
+  });
   const running = start();
   await Promise.race([
     hung,

@@ -92,7 +92,7 @@ test("an administrator signs in, manages, and signs out", async (test) => {
 });
 
 test("on ADMIN_HOST nothing reaches the application; elsewhere is no console", async (test) => {
-  const origin = await startOrigin(test, (request, response) => {
+  const origin = await startOrigin(test, (_request, response) => {
     response.setHeader("set-cookie", [
       "__Host-postern-admin=planted; Path=/; Secure",
       "postern-admin=planted",

@@ -309,7 +309,7 @@ test("an origin's own URLs are told as clients know them", async (test) => {
 });
 
 test("a path arrives as it was checked, and only public answers may be cached", async (test) => {
-  const origin = await startOrigin(test, (request, response) => {
+  const origin = await startOrigin(test, (_request, response) => {
     const all = {
       "cache-control": "public, s-maxage=9, max-age=5",
       "surrogate-control": "max-age=9",

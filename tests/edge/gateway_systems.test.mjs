@@ -131,7 +131,10 @@ function firstLine(postern, text) {
   return new Promise((done, failed) => {
     const socket = net.connect(port, hostname, () => socket.write(text));
     socket
-      .on("data", (chunk) => (done(String(chunk).split("\r\n")[0]), socket.destroy()))
+      .on("data", (chunk) => {
+        done(String(chunk).split("\r\n")[0]);
+        socket.destroy();
+      })
       .on("error", failed);
   });
 }

@@ -71,7 +71,8 @@ const batches = [];
 /** Consecutive transcripts go to different processes, so that all of them are busy. */
 function batchOf(index) {
   const place = LANES * Math.floor(index / (LANES * ISOLATES)) + (index % LANES);
-  return (batches[place] ??= new Batch());
+  batches[place] ??= new Batch();
+  return batches[place];
 }
 
 after(async () => {

@@ -75,7 +75,7 @@ beforeEach(() => {
 });
 
 let count = 0;
-const token = () => `opaque+${(count += 1)}/=`;
+const token = () => `opaque+${++count}/=`;
 
 it("lets in whom the issuer names, and asks once in ten seconds", async () => {
   answer = () => active();

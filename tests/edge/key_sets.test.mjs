@@ -48,7 +48,7 @@ let count = 0;
 /** Registers an app with its own key set's URL, so that no test gets what another one fetched. */
 async function issuer(algorithm) {
   // A copy for this call, because other calls increase `count` while it waits.
-  const number = (count += 1);
+  const number = ++count;
   const { privateKey, publicKey } = await jose.generateKeyPair(algorithm, { extractable: true });
   const url = `https://issuer.test/${number}/jwks.json`;
   const { name } = await registerApp(postern, { name: `issuer ${number}`, algorithm, secret: url });
@@ -123,9 +123,7 @@ describe("the set at an app's URL", () => {
     const other = await issuer("EdDSA");
     let chunks = 0;
     const pull = (controller) =>
-      (chunks += 1) > 8
-        ? controller.close()
-        : controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
+      ++chunks > 8 ? controller.close() : controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
     web = { [other.url]: { status: 200, body: new ReadableStream({ pull }) } };
     expectStatus(await other.verify(), 503);
   });

@@ -84,13 +84,13 @@ test("a cold isolate answers those whom its data centre has seen without D1", as
   // The isolate shares what it has read in the background.
   for (let tries = 0; tries < 50; tries += 1) {
     await sleep(100);
-    if ((await isolateKnows(test, second, ask)) === 0) return;
+    if ((await isolateKnows(second, ask)) === 0) return;
   }
   assert.fail("nothing is shared");
 });
 
 /** How many calls to D1 an isolate makes for an answer that it cannot have cached. */
-async function isolateKnows(test, isolate, ask) {
+async function isolateKnows(isolate, ask) {
   expectStatus(await ask(isolate), 200);
   return (await callsSince(isolate)).d1;
 }

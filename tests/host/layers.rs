@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use postern::api::dialects::DIALECTS;
+use postern::domain::config::variables::{VARIABLES, ValueKind};
 
 use crate::sources::{ROOT, Source, circles, graph, sources};
 
@@ -105,6 +106,23 @@ fn every_dialect_has_a_folder_and_names_no_other_dialect() {
             }
         }
     }
+}
+
+/// A documented dialect that the variable does not name is never served, and each of its routes
+/// answers 404.
+#[test]
+fn the_variable_of_dialects_names_all_that_do_not_keep_their_prefixes() {
+    let documented: BTreeSet<_> =
+        DIALECTS.iter().filter(|one| !one.keeps_prefixes).map(|one| one.name).collect();
+    let variable = VARIABLES.iter().find(|variable| variable.name == "DIALECTS");
+    let Some(ValueKind::Words(words)) = variable.map(|variable| &variable.kind) else {
+        panic!("DIALECTS is a list of words");
+    };
+    assert_eq!(
+        words.iter().copied().collect::<BTreeSet<_>>(),
+        documented,
+        "the words are in src/domain/config/variables.rs"
+    );
 }
 
 #[test]

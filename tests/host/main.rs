@@ -28,6 +28,7 @@ mod errors;
 mod explain;
 mod forgeries;
 mod forward_auth;
+mod fuzz_corpus;
 mod gateway;
 mod gateway_dialects;
 mod gateway_sessions;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nowInSeconds, sign } from "../edge/support/client.mjs";
-import { PASSWORD, admin } from "./support.mjs";
+import { admin } from "./support.mjs";
 
 /** Milliseconds to wait for background writes. */
 const BEHIND_MS = 400;

@@ -54,7 +54,7 @@ export async function measure(url, size, { token, keys }) {
   await whoMayWhat(ask, size);
   await searches(ask, url, size, keys[0]);
   await filters(ask, size);
-  await users(ask, size);
+  await users(ask);
   await names(ask);
   await overview(ask, size);
   await creations(ask, size);
@@ -284,7 +284,7 @@ async function searches(ask, url, size, key) {
 /**
  * Each user is shown with the number of grants that name their id. At most a hundred are counted.
  */
-async function users(ask, size) {
+async function users(ask) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
   const some = page.items.map(({ id }) => id).join(",");
   // The ids are rows of a text, which are sorted.

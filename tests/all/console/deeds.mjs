@@ -8,7 +8,7 @@ import { SECRET } from "./filled.mjs";
 import { settled } from "./support.mjs";
 
 let count = 0;
-const fresh = (name) => `${name}${(count += 1)}`;
+const fresh = (name) => `${name}${++count}`;
 
 /** Goes to a page by the navigation, which narrow windows hide behind a button. */
 export async function goTo({ page, t, hand, width }, title) {

@@ -19,7 +19,7 @@ const VALUES = {
   urn: "u",
 };
 
-function valueOf({ name, schema }) {
+function sampleOf({ name, schema }) {
   if (name === "id") return schema.type === "integer" ? 1 : "o1";
   return VALUES[name] ?? (schema?.type === "integer" ? 1 : "1");
 }
@@ -34,12 +34,12 @@ export function operations() {
         const path = required
           .filter((one) => one.in === "path")
           .reduce(
-            (text, one) => text.replace(`{${one.name}}`, encodeURIComponent(valueOf(one))),
+            (text, one) => text.replace(`{${one.name}}`, encodeURIComponent(sampleOf(one))),
             template,
           );
         const query = required
           .filter((one) => one.in === "query")
-          .map((one) => `${one.name}=${valueOf(one)}`);
+          .map((one) => `${one.name}=${sampleOf(one)}`);
         const [[, { example } = {}] = []] = Object.entries(requestBody?.content ?? {});
         const body =
           example === undefined
@@ -244,7 +244,10 @@ export const intrude = (page, target) =>
         new Promise((done) => {
           const source = new EventSource(`${base}/v1/export`, { withCredentials: true });
           source.onmessage = ({ data }) => done(data);
-          source.onerror = () => (source.close(), done(null));
+          source.onerror = () => {
+            source.close();
+            done(null);
+          };
         }),
     );
     await attempt("service worker", () =>

@@ -22,7 +22,7 @@ after(async () => {
 const opened = (test, route, options) => openPage(test, browser, postern, route, options);
 
 test("a token app is created, changed, disabled and deleted", async (test) => {
-  const { page, t, field, press, confirmed, dialog, check } = await opened(test, "#/token-apps");
+  const { page, t, press, confirmed, dialog, check } = await opened(test, "#/token-apps");
   await page
     .getByRole("button", { name: t("apps.new") })
     .or(page.getByRole("link", { name: t("apps.new") }))

@@ -67,10 +67,7 @@ test("a request is tested by the rules", async (test) => {
 });
 
 test("an application's secret is shown once, and replaced when that was asked", async (test) => {
-  const { page, t, field, press, confirmed, dialog, check } = await opened(
-    test,
-    "#/applications?do=new",
-  );
+  const { page, t, field, press, dialog, check } = await opened(test, "#/applications?do=new");
   await field("organizations.id").fill("o1");
   await press("common.create");
   const secret = dialog.locator(".secret-once code");
@@ -219,7 +216,7 @@ test("the name of a deleted user is freed when that was asked", async (test) => 
 });
 
 test("the reference finds an operation, shows it, and tries it; what changes something asks first", async (test) => {
-  const { page, t, press, confirmed, check } = await opened(test, "#/reference");
+  const { page, t, confirmed, check } = await opened(test, "#/reference");
   await page.getByRole("searchbox").fill("creates a group");
   const operation = page.locator("details.operation", { hasText: "/v1/groups" }).first();
   await operation.locator("summary").first().click();

@@ -33,7 +33,7 @@ const MOST = {
   /** Statuses beside 200 that admit a request. Postern never answers with them. */
   takes: [201, 204, 206],
   /** The URL that arrives if the query had a token. */
-  url: (sent, without) => without,
+  url: (_sent, without) => without,
   /** The status of a request for a path, and the path that arrives. */
   path: (path) => [200, path],
   /**
@@ -48,20 +48,20 @@ const MOST = {
 };
 
 /** A URL without double slashes and dots in its path. `decoded` reads its escapes. */
-function cleaned(url, decoded = (escape) => escape) {
+function cleaned(url, decoded = (escaped) => escaped) {
   const [path, ...query] = url.split("?");
   const plain = path.replaceAll(/%[\da-f]{2}/gi, decoded).replaceAll(/\/+/g, "/");
   return [new URL(`http://app${plain}`).pathname, ...query].join("?");
 }
 
 /** The escape, or its character if that needs no escape. */
-function needed(escape) {
-  const character = String.fromCharCode(parseInt(escape.slice(1), 16));
-  return /[\w.~-]/.test(character) ? character : escape;
+function needed(escaped) {
+  const character = String.fromCharCode(parseInt(escaped.slice(1), 16));
+  return /[\w.~-]/.test(character) ? character : escaped;
 }
 
 const ofEnvoy = (url) => cleaned(url, needed);
-const ofTraefik = (url) => cleaned(url, (escape) => needed(escape.toUpperCase()));
+const ofTraefik = (url) => cleaned(url, (escaped) => needed(escaped.toUpperCase()));
 const hasEscapedSlash = (path) => /%2f/i.test(path);
 
 const CADDY = {
@@ -69,7 +69,7 @@ const CADDY = {
   // forward_auth passes all headers of the client on.
   passesAll: true,
   // The directive that removes the token also rewrites the path without double slashes and dots.
-  url: (sent, without) => cleaned(without),
+  url: (_sent, without) => cleaned(without),
 };
 
 export const FACTS = {
@@ -120,7 +120,7 @@ export const FACTS = {
     failed: 503,
     other: (status) => (status >= 500 ? 503 : status),
     takes: [],
-    url: (sent, without) => ofEnvoy(without),
+    url: (_sent, without) => ofEnvoy(without),
     // Envoy uses the path as its routes read it for both, and refuses an escaped slash.
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofEnvoy(path)]),
     nominated: 400,

@@ -8,7 +8,6 @@ import {
   expectStatus,
   nowInSeconds,
   registerApp,
-  sessionOf,
   sign,
 } from "../../edge/support/client.mjs";
 import { APP_HOST, OF_APP } from "../support/neighbours.mjs";
@@ -17,7 +16,6 @@ import {
   ALICE,
   BOB,
   IDENTITY,
-  PAGE,
   alice,
   aliases,
   bearer,

@@ -169,7 +169,7 @@ class Given {
    * example.
    */
   another({ front = this.front, trusted = this.certificate, replaced = this.replaced } = {}) {
-    const folder = join(this.folder, `proxy-${(this.number += 1)}`);
+    const folder = join(this.folder, `proxy-${++this.number}`);
     mkdirSync(folder);
     const addresses = { app: this.app.address, postern: front.address };
     return startProxy(this.name, {

@@ -1,6 +1,6 @@
 // The blocks of a page, and whether a command printed what the page shows.
 
-const BLOCK = /^( *)```([a-z]*)\n([^]*?)^\1```$/gm;
+const BLOCK = /^( *)```([a-z]*)\n([\s\S]*?)^\1```$/gm;
 
 /** The word that begins each block of a page. */
 export const fencesOf = (page) => [...page.matchAll(BLOCK)].map(([, , fence]) => fence);

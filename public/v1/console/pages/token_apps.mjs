@@ -52,7 +52,7 @@ export function verifiedBy({ algorithm, discover, keys, hasSecret }) {
 
 export default function TokenApps() {
   const of = usePages(
-    async (page, signal) => ({ next: null, ...(await api.get("/v1/token-apps", {}, { signal })) }),
+    async (_page, signal) => ({ next: null, ...(await api.get("/v1/token-apps", {}, { signal })) }),
     [],
   );
   const actions = html`<a role="button" href=${href("/new-token-app")}>${t("apps.new")}</a>`;

@@ -16,9 +16,11 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const pause = (ms, signal) =>
   new Promise((done, failed) => {
     const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), failed(signal.reason)), {
-      once: true,
-    });
+    const stopped = () => {
+      clearTimeout(timer);
+      failed(signal.reason);
+    };
+    signal.addEventListener("abort", stopped, { once: true });
   });
 
 /** Tries until it succeeds, for as long as another attempt may help. */

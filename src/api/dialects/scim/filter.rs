@@ -4,19 +4,19 @@ use super::names;
 use super::wire::broken;
 use crate::error::{Error, Result};
 
-pub(super) type Expression = Vec<Term>;
+pub type Expression = Vec<Term>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Term {
+pub struct Term {
     /// The attribute in lower case, with its sub-attribute after a dot.
-    pub(super) name: String,
+    pub name: String,
     /// The filter in brackets, which selects values of the attribute.
-    pub(super) which: Option<Expression>,
-    pub(super) test: Test,
+    pub which: Option<Expression>,
+    pub test: Test,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Test {
+pub enum Test {
     /// The value equals this text. Booleans and numbers are compared as text.
     Equals(String),
     /// The attribute has a value.
@@ -25,7 +25,7 @@ pub(super) enum Test {
 
 const MAX_TERMS: usize = 10;
 
-pub(super) fn parse(text: &str) -> Result<Expression> {
+pub fn parse(text: &str) -> Result<Expression> {
     let mut reader = Reader::new(text);
     let expression = reader.expression(false).map_err(|why| invalid(why.0))?;
     if reader.is_at_end() { Ok(expression) } else { Err(invalid("has something behind its end")) }
@@ -43,11 +43,11 @@ type Read<T> = std::result::Result<T, Unreadable>;
 
 /// An attribute; all names are in lower case.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Attribute {
-    pub(super) name: String,
+pub struct Attribute {
+    pub name: String,
     /// The filter that selects values; `None` for all of them.
-    pub(super) which: Option<Expression>,
-    pub(super) part: Option<String>,
+    pub which: Option<Expression>,
+    pub part: Option<String>,
 }
 
 pub(super) struct Reader<'t> {

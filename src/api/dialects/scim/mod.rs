@@ -1,12 +1,12 @@
 //! SCIM 2.0 (RFC 7643, 7644) for users and groups, as Entra and Okta use it, under `/scim/v2`.
 
 mod discovery;
-mod filter;
+pub mod filter;
 mod groups;
 mod lists;
 mod names;
 mod patch;
-mod path;
+pub mod path;
 mod users;
 mod wire;
 

@@ -7,7 +7,7 @@ use super::wire::broken;
 use crate::error::{Error, Result};
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Path {
+pub enum Path {
     Attribute(Attribute),
     /// The whole resource, named by the URN of its schema.
     Whole,
@@ -16,7 +16,7 @@ pub(super) enum Path {
 }
 
 impl Path {
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let invalid = || broken("invalidPath", "path", format!("cannot be read: {}", shown(text)));
         let Some(rest) = without_urn(text) else {
