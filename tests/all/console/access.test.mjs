@@ -208,7 +208,7 @@ test("what the API refuses is said in Chinese, and the API's own words are folde
 });
 
 test("a result is told, and gone after some seconds or on another page", async (test) => {
-  const { page, t, press, dialog, check } = await opened(test, "#/groups/2");
+  const { page, press, dialog, check } = await opened(test, "#/groups/2");
   await press("unit.rename");
   await press("common.save", {}, dialog);
   const toast = page.locator(".toast");
