@@ -278,7 +278,7 @@ async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>>
         };
         match error {
             Some((field, why)) => {
-                errors.push(LineError { line: *line, field: field.to_owned(), why })
+                errors.push(LineError { line: *line, field: field.to_owned(), why });
             }
             None => written.extend(key.number("id")),
         }

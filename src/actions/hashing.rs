@@ -150,12 +150,9 @@ impl Turn<'_> {
                 // The further back a request is, the more seldom it looks. So hundreds of waiting
                 // requests cost little.
                 before => {
-                    self.cx
-                        .timer
-                        .sleep(
-                            Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK),
-                        )
-                        .await
+                    let before = i64::try_from(before).unwrap_or(1);
+                    let pause = Millis(LOOK.0 * before).min(LONGEST_LOOK);
+                    self.cx.timer.sleep(pause).await;
                 }
             }
         }

@@ -157,7 +157,7 @@ impl Counters {
         match answer {
             Ok(results) => {
                 d1.rows_read =
-                    d1.rows_read.saturating_add(results.iter().map(|rows| rows.read).sum())
+                    d1.rows_read.saturating_add(results.iter().map(|rows| rows.read).sum());
             }
             Err(error) => add(&self.d1_failures, "d1", word(error)),
         }

@@ -275,7 +275,7 @@ impl Remembered {
             }
             ChangeKind::User => self.evict_user(&change.key, change.revision),
             ChangeKind::Session => {
-                evict_where(&mut self.sessions, |_, session| session.id.to_string() == change.key)
+                evict_where(&mut self.sessions, |_, session| session.id.to_string() == change.key);
             }
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
             // These are handled elsewhere: by `evict_standings`, by `evict_users_of_deleted_apps`,

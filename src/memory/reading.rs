@@ -300,7 +300,7 @@ impl Wanted {
         let rows = results.rows()?;
         match self {
             Self::Standing { service_id, .. } => {
-                reading.standings.extend(standings::read(*service_id, rows, cx.now)?)
+                reading.standings.extend(standings::read(*service_id, rows, cx.now)?);
             }
             Self::Groups(_) => {
                 reading.groups.extend(
