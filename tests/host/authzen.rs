@@ -185,7 +185,7 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
             .map(str::to_owned)
     };
     let expect = |action: &str, record: &str, is: &str| {
-        assert_eq!(reason(action, record).as_deref(), Some(is), "{action} {record}")
+        assert_eq!(reason(action, record).as_deref(), Some(is), "{action} {record}");
     };
     let here = &records.isolate;
     let send = |method: &str, path: &str, body: &Value, status: u16| {
@@ -421,7 +421,7 @@ fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
     let world = World::new();
     let records = Records::new(world.isolate());
     let send = |path: &str, body: &Value| {
-        assert!(records.isolate.administer("POST", path, body).status < 300)
+        assert!(records.isolate.administer("POST", path, body).status < 300);
     };
     send("/v1/organizations", &json!({ "id": "acme" }));
     let alice = basic("alice", PASSWORD);

@@ -64,7 +64,7 @@ fn a_cold_question_is_one_round_trip_and_a_warm_one_none() {
                 ask(&cold, operation, &question)["ok"],
                 json!(true),
                 "{operation} {question}"
-            )
+            );
         };
         assert_eq!(batches(&world, asked), 1, "cold: {operation} {question}");
         assert_eq!(batches(&world, asked), 0, "warm: {operation} {question}");

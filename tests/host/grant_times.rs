@@ -75,7 +75,7 @@ fn a_grant_begins_and_ends_at_its_moment_in_an_isolate_that_has_it_in_memory() {
         pass_ms(&world, passed);
         for isolate in [&here, &there] {
             let queries = batches(&world, || {
-                assert_eq!(all(isolate), [expected; 4], "at {}", world.now.get().0 - START.0)
+                assert_eq!(all(isolate), [expected; 4], "at {}", world.now.get().0 - START.0);
             });
             assert_eq!(queries, 0, "at {}", world.now.get().0 - START.0);
         }

@@ -162,7 +162,7 @@ fn a_thousand_made_up_kids_delay_a_rotation_by_ten_seconds_at_most() {
     world.pass(10);
     let made_up = |from: i64| {
         (from..from + 100)
-            .for_each(|id| drop(isolate.verify(&token(&isolate, &old, &format!("x{id}")))))
+            .for_each(|id| drop(isolate.verify(&token(&isolate, &old, &format!("x{id}")))));
     };
     let fetches = asked(&world, || made_up(0));
     publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));

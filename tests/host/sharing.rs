@@ -853,7 +853,7 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
                 15 => world.database.answers.set(numbers.below(2) == 0),
                 16 => {
                     history.isolates[numbers.below(3)] =
-                        world.isolate_with(&[("STALENESS_S", Some(staleness))])
+                        world.isolate_with(&[("STALENESS_S", Some(staleness))]);
                 }
                 17 => past.push(world.shared.entries.borrow().clone()),
                 18 => {

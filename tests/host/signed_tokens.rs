@@ -194,7 +194,7 @@ fn is_its_apps_and_no_others(
     let world = World::new();
     let isolate = world.isolate();
     let register = |name: &str, secret: &str| {
-        isolate.register(&json!({ "name": name, "secret": secret, "algorithm": algorithm }))
+        isolate.register(&json!({ "name": name, "secret": secret, "algorithm": algorithm }));
     };
     register("A", a);
     register("B", b);

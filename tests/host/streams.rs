@@ -111,7 +111,7 @@ fn what_is_open_ends_with_its_user() {
     ends(known, |isolate| changed(isolate, "PATCH", &path(isolate), &json!({ "enabled": false })));
     ends(known, |isolate| changed(isolate, "DELETE", &path(isolate), &Value::Null));
     ends(known, |isolate| {
-        changed(isolate, "DELETE", &format!("{}/tokens", path(isolate)), &Value::Null)
+        changed(isolate, "DELETE", &format!("{}/tokens", path(isolate)), &Value::Null);
     });
     ends(known, |isolate| {
         // Another user of that name is not the user who opened the stream.

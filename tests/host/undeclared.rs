@@ -299,7 +299,7 @@ fn names_in(kind: &'static Kind, names: &mut Vec<&'static str>) {
     match kind {
         Kind::Object(shape) => names_of(shape, names),
         Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => {
-            names_in(inner, names)
+            names_in(inner, names);
         }
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| names_in(kind, names)),
         _ => {}

@@ -37,7 +37,7 @@ impl Tally {
             (true, TestResult::Valid | TestResult::Acceptable) => self.accepted += 1,
             (false, TestResult::Invalid | TestResult::Acceptable) => self.refused += 1,
             (true, TestResult::Invalid) | (false, TestResult::Valid) => {
-                self.deviating.push(id.to_owned())
+                self.deviating.push(id.to_owned());
             }
         }
     }

@@ -35,7 +35,7 @@ fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
                 (200, "alice".to_owned())
             ),
             "user" => {
-                assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201)
+                assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
             }
             "import" => {
                 let line = json!({

@@ -303,7 +303,7 @@ fn a_sign_in_that_a_page_refuses_is_logged_as_one() {
     assert_eq!((&refused["status"], &refused["reason"]), (&json!(401), &json!("wrong_password")));
     let right = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
     let logged = lines(&world, || {
-        assert_eq!(isolate.send(&Request::new("POST", "/v1/sign-in").body(&right)).status, 303)
+        assert_eq!(isolate.send(&Request::new("POST", "/v1/sign-in").body(&right)).status, 303);
     });
     assert_eq!(logged, Vec::<String>::new());
 }
@@ -315,7 +315,7 @@ fn other_workers_are_refused_by_one_line_and_a_question_that_is_wrong_by_none() 
     isolate.register(&json!({}));
     let ask = |operation: &str, question: &Value| {
         lines(&world, || {
-            drop(block_on(gate::answer(&isolate.cx(), operation, Some(&question.to_string()))))
+            drop(block_on(gate::answer(&isolate.cx(), operation, Some(&question.to_string()))));
         })
     };
     let logged = ask("verify", &json!({ "token": isolate.signed("wrong", &json!({})) }));
