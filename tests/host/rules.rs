@@ -453,8 +453,8 @@ fn the_tester_tells_why_and_writes_nothing() {
         { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },
         { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes [\"bad\"]; it does not hold" },
         { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all that it names holds, and this is none" },
-        { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES wants something \
-          of the caller that does not hold: apps" },
+        { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: \
+          rule 3 of ORIGIN_RULES requires what the caller lacks: apps" },
     ]});
     assert_eq!(told, expected);
     let denied = ask(
