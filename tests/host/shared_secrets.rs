@@ -84,6 +84,23 @@ fn ssh(issuer: &Issuer) -> (String, Vec<u8>) {
     }
 }
 
+/// The public key as bytes: SPKI, a certificate, and the bare forms of its kind.
+fn binaries(issuer: &Issuer, certificate: Vec<u8>) -> Vec<Vec<u8>> {
+    let spki = issuer.spki();
+    let mut all = vec![spki.clone(), certificate];
+    if matches!(issuer, Issuer::Rsa(_)) {
+        all.push(pkcs1(&spki));
+    }
+    if let Issuer::P256(_) | Issuer::P384(_) | Issuer::P521(_) = issuer {
+        let jwk = issuer.jwk(&json!({}));
+        let x = jwk["x"].as_str().expect("x");
+        let coordinates =
+            Base64UrlUnpadded::decode_vec(x).expect("base64url").len().next_multiple_of(2);
+        all.push([&[4], &spki[spki.len() - 2 * coordinates..]].concat());
+    }
+    all
+}
+
 /// The public key in each form in which people exchange it.
 fn dresses(issuer: &Issuer) -> Vec<String> {
     let (spki, jwk) = (issuer.spki(), issuer.jwk(&json!({ "kid": "1" })));
@@ -143,19 +160,7 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         all.push(pem(label, &spki));
         all.push(format!("Bag Attributes\n    friendlyName: x\n{}", pem(label, &certificate)));
     }
-    let mut binaries = vec![spki, certificate];
-    if matches!(issuer, Issuer::Rsa(_)) {
-        binaries.push(pkcs1(&issuer.spki()));
-    }
-    if let Issuer::P256(_) | Issuer::P384(_) | Issuer::P521(_) = issuer {
-        let spki = issuer.spki();
-        let coordinates = Base64UrlUnpadded::decode_vec(&number("x"))
-            .expect("base64url")
-            .len()
-            .next_multiple_of(2);
-        binaries.push([&[4], &spki[spki.len() - 2 * coordinates..]].concat());
-    }
-    for bytes in binaries {
+    for bytes in binaries(issuer, certificate) {
         let base64 = Base64::encode_string(&bytes);
         let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
         all.extend([

@@ -224,7 +224,9 @@ fn the_migration_deletes_the_keys_that_were_over_already() {
     files.sort();
     let is_earlier = |file: &std::path::PathBuf| !file.ends_with("0014_ended_keys.sql");
     let apply = |file: &std::path::PathBuf| {
-        connection.execute_batch(&std::fs::read_to_string(file).expect("a migration")).expect("SQL");
+        connection
+            .execute_batch(&std::fs::read_to_string(file).expect("a migration"))
+            .expect("SQL");
     };
     files.iter().take_while(|file| is_earlier(file)).for_each(apply);
     connection
