@@ -455,7 +455,7 @@ fn the_tester_tells_why_and_writes_nothing() {
             "check": check, "held": held, "detail": detail,
         })
     };
-    let denies = "rule 2 denies callers who meet all its conditions; this one does not";
+    let deny = "rule 2 denies callers who meet all its conditions; this one does not";
     let reports = "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES \
         requires what the caller lacks: apps";
     let expected = json!({
@@ -465,15 +465,15 @@ fn the_tester_tells_why_and_writes_nothing() {
             check("groups", false, "rule 1 wants one of the groups [5]; it does not hold"),
             check("roles", false, "rule 1 wants one of the roles [\"sales\"]; it does not hold"),
             check("scopes", false, "rule 2 asks for all of the scopes [\"bad\"]; it does not hold"),
-            check("deny", true, denies),
+            check("deny", true, deny),
             check("report", true, reports),
         ],
     });
     assert_eq!(told, expected);
-    let denied = ask(&json!({
+    let of_bad_scope = ask(&json!({
         "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })),
     }));
-    assert_eq!((&denied["verdict"], &denied["rule"]), (&json!("refused"), &json!(2)));
+    assert_eq!((&of_bad_scope["verdict"], &of_bad_scope["rule"]), (&json!("refused"), &json!(2)));
     // A user whom the token would create is judged as if they existed, and is not created.
     isolate.administer(
         "PATCH",
