@@ -136,7 +136,7 @@ const unknown = [
 if (
   positionals.length === 0 ||
   unknown.length > 0 ||
-  !(rounds > 0 && seconds > 0 && processes > 0)
+  !(rounds > 0 && Number.isInteger(seconds) && seconds > 0 && processes > 0)
 ) {
   const cases = Object.entries(CASES).map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`);
   console.error(`${unknown.map((name) => `unknown: ${name}\n`).join("")}\

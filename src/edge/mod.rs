@@ -266,7 +266,8 @@ fn now() -> Millis {
 
 struct Random;
 
-/// How many random bytes are asked for at once, for ids that are no secret.
+/// How many random bytes are asked for at once, for ids that are no secret. To ask for each id
+/// costs a warm verification up to 16 % more (`bench/NOTES.md`).
 const ID_BYTES: usize = 4096;
 
 impl Random {

@@ -1,5 +1,8 @@
-//! An answer, as the runtime wants it: copied from a kept one of its kind, since native objects
-//! cost more than a verification does.
+//! An answer, as the runtime wants it: copied from a kept one of its kind.
+//!
+//! A new object with new headers for each answer costs a warm verification 28 % more
+//! (`bench/NOTES.md`). The trap is that a kept answer must hold no value of a caller, so only
+//! constants are kept, and no answer that sets a cookie.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -1,7 +1,12 @@
 //! Answers that wait for something, as promises, and who polls them.
 //!
-//! They are polled by a task that the runtime queues, as usual, or right where an event has
-//! happened: the task and its promises cost more than a verification does.
+//! The first poll is immediate: a promise for each warm verification costs 18 % more. What waits is
+//! polled right where an event has happened. With the tickets beside this file that makes a cold
+//! check 6 % cheaper than `future_to_promise` and `JsFuture` (`bench/NOTES.md`).
+//!
+//! The trap is that the waker of the first poll wakes nobody. The second poll, at once, has the
+//! answer's own waker. A future that keeps its first waker, as `worker::Delay` does, would never
+//! end, so `ports::timer` yields before it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

@@ -14,7 +14,7 @@ use crate::ports::LocalFuture;
 
 thread_local! {
     // The names of headers that are asked for, as JavaScript has them: constants of ours, a few
-    // dozen.
+    // dozen. Two measurements disagree about what this gains (`bench/NOTES.md`).
     static NAMES: RefCell<Vec<(&'static str, JsString)>> = const { RefCell::new(Vec::new()) };
 }
 

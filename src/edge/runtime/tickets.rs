@@ -1,5 +1,9 @@
 //! What JavaScript is asked for and tells later. One function is told of everything that a kind of
 //! questions asks: `JsFuture` would make two functions for each question, and have them collected.
+//! What that gains was measured together with the executor, and is in its file.
+//!
+//! The trap is that a question whose request has ended is told of as well: its ticket is gone then,
+//! and nothing may happen.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
