@@ -267,7 +267,7 @@ fn now() -> Millis {
 struct Random;
 
 /// How many random bytes are asked for at once, for ids that are no secret. To ask for each id
-/// costs a warm verification some 15 % more (`bench/NOTES.md`).
+/// costs a warm verification up to 16 % more (`bench/NOTES.md`).
 const ID_BYTES: usize = 4096;
 
 impl Random {

@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use worker::Env;
-use worker::js_sys::{self, Date, Promise};
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::js_sys::{self, Date};
+use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 
+use crate::edge::runtime::tickets::{self, Tickets};
 use crate::error::Fault;
 use crate::ports::{Datum, LocalFuture, Param, Rows, Sql, SqlError, Statement};
 
@@ -34,9 +34,24 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn session(env: &Env, binding: &str) -> Result<Database, JsValue>;
     #[wasm_bindgen(catch)]
-    fn batch(database: &Database, statements: &str) -> Result<Promise, JsValue>;
+    fn batch(
+        database: &Database,
+        statements: &str,
+        ticket: u32,
+        done: &JsValue,
+    ) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = getBookmark)]
     fn bookmark(this: &Database) -> Result<Option<String>, JsValue>;
+}
+
+thread_local! {
+    /// The batches that are under way: what D1 answered, or what it said of the failure.
+    static BATCHES: Tickets<Result<String, String>> =
+        Tickets::new(Closure::<dyn Fn(u32, bool, String)>::new(is_done).into_js_value());
+}
+
+fn is_done(ticket: u32, failed: bool, text: String) {
+    tickets::tell(&BATCHES, ticket, if failed { Err(text) } else { Ok(text) });
 }
 
 /// Looked up in the environment when it is first asked: most requests never ask.
@@ -70,8 +85,10 @@ impl D1 {
 
     async fn run(&self, statements: &str, only_reads: bool) -> Result<Vec<Rows>, SqlError> {
         let database = self.database(only_reads)?;
-        let answer = JsFuture::from(batch(database, statements).map_err(thrown)?);
-        rows(&answer.await.map(text_of).map_err(|said| sort(text_of(said)))?)
+        let asked =
+            tickets::ask(&BATCHES, |ticket, done| batch(database, statements, ticket, done))
+                .map_err(thrown)?;
+        rows(&asked.await.map_err(sort)?)
     }
 }
 
@@ -101,11 +118,6 @@ impl Sql for D1 {
         let session = self.session.get().filter(|_| self.has_written.get())?;
         session.bookmark().ok().flatten()
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map` and `map_err`")]
-fn text_of(value: JsValue) -> String {
-    value.as_string().unwrap_or_default()
 }
 
 /// The statements as the text that `database.mjs` takes.

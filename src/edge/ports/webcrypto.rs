@@ -8,12 +8,13 @@ use std::rc::Rc;
 use lru::LruCache;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
 use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::domain::assertion::PrivateKey;
 use crate::domain::tokens::algorithm::{Algorithm, Curve, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
+use crate::edge::runtime::tickets::{self, Tickets};
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Signatures};
 
@@ -45,15 +46,10 @@ impl Signatures for WebCrypto {
         Box::pin(async move {
             let kept = imported(algorithm, key).await?;
             let Imported { subtle, key, verifying } = &*kept;
-            let promise = subtle
-                .verify_with_object_and_js_u8_array_and_js_u8_array(
-                    verifying,
-                    key,
-                    &Uint8Array::from(signature),
-                    &Uint8Array::from(message),
-                )
-                .map_err(fault)?;
-            Ok(JsFuture::from(promise).await.map_err(fault)?.is_truthy())
+            let begin = |ticket, done: &JsValue| {
+                verify(subtle, verifying, key, signature, message, ticket, done)
+            };
+            tickets::ask(&CHECKS, begin).map_err(fault)?.await
         })
     }
 
@@ -101,6 +97,33 @@ async fn signing_key(key: &PrivateKey) -> Result<CryptoKey, Fault> {
     let imported: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
     SIGNING.set(Some((key.id().to_owned(), imported.clone())));
     Ok(imported)
+}
+
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn verify(
+        subtle: &SubtleCrypto,
+        how: &Object,
+        key: &CryptoKey,
+        signature: &[u8],
+        message: &[u8],
+        ticket: u32,
+        done: &JsValue,
+    ) -> Result<(), JsValue>;
+}
+
+thread_local! {
+    /// The checks of signatures that are under way.
+    static CHECKS: Tickets<Result<bool, Fault>> = Tickets::new(Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value());
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what JavaScript calls takes values")]
+fn is_done(ticket: u32, answer: JsValue) {
+    let said = answer.as_bool().ok_or_else(|| {
+        Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default()))
+    });
+    tickets::tell(&CHECKS, ticket, said);
 }
 
 async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Rc<Imported>, Fault> {

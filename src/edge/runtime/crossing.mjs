@@ -54,7 +54,7 @@ const LATENCIES = [
 export function decided(env, binding, index, blobs, yes, no, begunAt) {
   try {
     const took = Date.now() - begunAt;
-    const [, latency] = LATENCIES.find(([end]) => took < end) ?? [Infinity, ">=1000"];
+    const [, latency] = LATENCIES.find(([end]) => took < end) ?? [, ">=1000"];
     env[binding].writeDataPoint({
       indexes: [index],
       blobs: [...blobs.split("\n"), latency],
@@ -68,6 +68,28 @@ export function decided(env, binding, index, blobs, yes, no, begunAt) {
 /** The cookies that an answer of the origin sets, one by one: joined, they could not be told apart. */
 export function setCookies(headers) {
   return headers.getSetCookie();
+}
+
+/** A promise and what fulfils it. It is handed over and not kept here: after a panic, this module outlives the wasm instance. */
+export function promised() {
+  return Promise.withResolvers();
+}
+
+/**
+ * Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's
+ * text, and answers whoever waits for it. The bytes are copied before this returns.
+ */
+export function verify(subtle, how, key, signature, message, ticket, done) {
+  const say = (outcome) => {
+    try {
+      done(ticket, outcome);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  subtle
+    .verify(how, key, signature, message)
+    .then(say, (error) => say(String(error?.message ?? error)));
 }
 
 // The key of an entry must be a URL of the Worker's own host: with another one the platform would

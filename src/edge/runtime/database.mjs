@@ -13,16 +13,22 @@ export function session(env, binding) {
 
 /**
  * Runs a batch on the database or a session. `statements` is the JSON text of `[sql, values]` for
- * each. The answer is a text: the JSON of `[columns, rows, read]` for each statement, where a row
- * has its values in the columns' order and `read` is how many rows D1 has read. A failure is the
- * text that D1 said.
+ * each. `done` is told the ticket, whether it failed, and a text: the JSON of `[columns, rows,
+ * read]` for each statement, where a row has its values in the columns' order and `read` is how
+ * many rows D1 has read, or what D1 said.
  */
-export async function batch(database, statements) {
-  try {
-    return await answer(database, JSON.parse(statements));
-  } catch (error) {
-    throw words(error);
-  }
+export function batch(database, statements, ticket, done) {
+  const say = (failed, text) => {
+    try {
+      done(ticket, failed, text);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  answer(database, JSON.parse(statements)).then(
+    (text) => say(false, text),
+    (error) => say(true, words(error)),
+  );
 }
 
 async function answer(database, statements) {

@@ -8,4 +8,5 @@ pub(super) mod log;
 pub(super) mod panics;
 pub(super) mod request;
 pub(super) mod streams;
+pub(super) mod tickets;
 pub(super) mod variables;
