@@ -11,6 +11,7 @@ import * as generated from "../../build/index.js";
 const EVENTS = ["fetch", "gate", "scheduled"];
 const NEEDED = [...EVENTS, "onPanic", "onStream", "mayStayOpen", "__wbg_reset_state"];
 for (const name of NEEDED) {
+  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: nothing here is shaken out of it
   if (typeof generated[name] !== "function") {
     throw new Error(`build/index.js exports no function ${name}, which entry.mjs calls`);
   }

@@ -54,7 +54,7 @@ const LATENCIES = [
 export function decided(env, binding, index, blobs, yes, no, begunAt) {
   try {
     const took = Date.now() - begunAt;
-    const [, latency] = LATENCIES.find(([end]) => took < end) ?? [, ">=1000"];
+    const [, latency] = LATENCIES.find(([end]) => took < end) ?? [Infinity, ">=1000"];
     env[binding].writeDataPoint({
       indexes: [index],
       blobs: [...blobs.split("\n"), latency],
