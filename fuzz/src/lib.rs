@@ -22,7 +22,7 @@ use postern::domain::tokens::jwt::{Clock, UnverifiedToken};
 use postern::domain::tokens::key_set::KeySet;
 use postern::domain::tokens::keys::Keys;
 use postern::domain::tokens::public_key::{Members, PublicKey};
-use postern::domain::tokens::public_key_dress::public_key_dress;
+use postern::domain::tokens::public_key_recognition::recognize_public_key;
 use postern::domain::tolerant_json;
 use serde_json::{Map, Value, json};
 
@@ -137,7 +137,7 @@ pub fn keys(data: &[u8]) {
             Ok(Keys::Shared(key)) => {
                 assert!(algorithm.has_shared_secret());
                 let bytes = key.secret.expose();
-                assert!(!bytes.is_empty() && public_key_dress(bytes).is_none());
+                assert!(!bytes.is_empty() && recognize_public_key(bytes).is_none());
             }
             Ok(Keys::Public(set)) => {
                 assert!(!algorithm.has_shared_secret());
