@@ -22,7 +22,7 @@ files() {
 
 all_tests() {
   # shellcheck disable=SC2046 # no path here holds a space
-  node_tests test-all $(files)
+  at_once=$(node -p 'os.availableParallelism()') node_tests test-all $(files)
 }
 
 scripts/build.sh
