@@ -19,7 +19,10 @@ import { echo, echoing } from "./streams.mjs";
 import { bound, copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
 
-/** So many more than Postern remembers that nothing is known any more of a token when it comes again. */
+/**
+ * So many more than Postern remembers that nothing is known any more of a token when it comes
+ * again.
+ */
 const FORGOTTEN = 100_000;
 const NOT_REMEMBERED = "Each again only after more others than Postern remembers.";
 
@@ -311,7 +314,10 @@ export async function copyInKv() {
   return { end: stopAll([one]), cases: [{ name: "The copy in KV", about, table }] };
 }
 
-/** How an issuer of each algorithm makes its keys and signs, by node:crypto, with as many threads as it has. */
+/**
+ * How an issuer of each algorithm makes its keys and signs, by node:crypto, with as many threads as
+ * it has.
+ */
 const signing = promisify(signWith);
 const ISSUERS = {
   RS256: {
@@ -454,7 +460,10 @@ export async function tokenApps() {
   };
 }
 
-/** For how long an isolate tries to share what it reads before it knows that the cache keeps nothing. */
+/**
+ * For how long an isolate tries to share what it reads before it knows that the cache keeps
+ * nothing.
+ */
 const UNTIL_INERT_MS = 25_000;
 
 /** Postern writes a name down that is new to it, which would be measured with the check. */

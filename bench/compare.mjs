@@ -23,7 +23,9 @@ import { end, folder } from "./subjects.mjs";
 const CONNECTIONS = 16;
 const SECRET = "a shared secret of thirty-two b!";
 const USERS = 100;
-/** So many more than Postern remembers that it knows nothing any more of a token that comes again. */
+/**
+ * So many more than Postern remembers that it knows nothing any more of a token that comes again.
+ */
 const TOKENS = 20_000;
 /** For how long an isolate tries the data centre's cache before it knows that it keeps nothing. */
 const UNTIL_INERT_MS = 25_000;

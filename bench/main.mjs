@@ -24,7 +24,10 @@ import { end } from "./subjects.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS || 6);
 const SECONDS = Number(process.env.SECONDS || 2);
-/** For how many seconds a process has the same load before it is measured: what V8's heap costs depends on the load that it had. */
+/**
+ * For how many seconds a process has the same load before it is measured: what V8's heap costs
+ * depends on the load that it had.
+ */
 const WARM = Number(process.env.WARM || 2);
 const CONNECTIONS = 16;
 const only = (process.env.ONLY || "").split(",").filter(Boolean);

@@ -31,7 +31,9 @@ const LOADS = [
 ];
 
 const STEPS = { c: "shared, 10 s", d: "shared, 60 s", b: "workers.dev, 10 s" };
-/** CPU of a request: what is measured here with room for a slower machine, and a whole millisecond. */
+/**
+ * CPU of a request: what is measured here with room for a slower machine, and a whole millisecond.
+ */
 const CPU_MS = [0.1, 1];
 
 const beyond = (kind, amount) =>

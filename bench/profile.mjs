@@ -32,7 +32,10 @@ const CHECK = "/v1/check?service=1&permission=VIEW";
 
 const PARTS = ["kernel", "workerd", "wasm", "JavaScript", "libraries"];
 
-/** Which part a sample is of. Names of wasm functions end with the compiler; those of JavaScript begin with a mark of it. */
+/**
+ * Which part a sample is of. Names of wasm functions end with the compiler; those of JavaScript
+ * begin with a mark of it.
+ */
 function part(object, symbol) {
   if (object === "[kernel.kallsyms]" || object === "[vdso]") return "kernel";
   if (object === "workerd") return "workerd";
@@ -98,7 +101,9 @@ async function profile(subject, path) {
   return { parts, functions };
 }
 
-/** What V8 wrote, to be removed at the end: a subject that is looked at twice needs its map twice. */
+/**
+ * What V8 wrote, to be removed at the end: a subject that is looked at twice needs its map twice.
+ */
 const maps = new Set();
 const mapped = (subject) => {
   maps.add(`/tmp/perf-${subject.pid}.map`);

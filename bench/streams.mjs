@@ -31,7 +31,10 @@ const opened = (url, headers) =>
     socket.on("open", () => done(socket)).on("error", failed);
   });
 
-/** Echoes for so many seconds: echoes a second, and the processor's time of the process in µs for each. */
+/**
+ * Echoes for so many seconds: echoes a second, and the processor's time of the process in µs for
+ * each.
+ */
 export async function echo(url, { headers = {}, pid, seconds }) {
   const sockets = await Promise.all(
     Array.from({ length: CONNECTIONS }, () => opened(url, headers)),

@@ -11,7 +11,7 @@ export { MAX_REQUEST_BYTES, UnsendableLine };
 
 const LINE_FEED = 10;
 
-/** Yields the requests of a file on disk, as the console's `requests` does for a file of a browser. */
+/** Yields the requests of a file on disk, like the console's `requests` for a file in a browser. */
 export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTES) {
   const handle = await open(file);
   try {

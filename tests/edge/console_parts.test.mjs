@@ -103,7 +103,7 @@ test("where an export stands is told without what is long or sealed, and with al
   assert.equal(placeOf("csv", 'user,1,"a,""b""",v1.0123abcd.sealed'), 'user,1,"a,""b""",');
 });
 
-test("a change is shown member by member, also of members with names that objects have by birth", () => {
+test("a change is shown by member, also for names such as __proto__", () => {
   const before = { name: "a", policy: { audiences: ["x"], issuer: "i" }, constructor: 1 };
   const after = { name: "b", policy: { audiences: ["x"], discover: true } };
   assert.deepEqual(difference(before, after), [
@@ -203,7 +203,7 @@ test("a token app's form that is not changed changes nothing, and one member cha
   });
 });
 
-test("a new token app has what was filled in, and a twin has all of the first one but the secret", () => {
+test("a new token app has what was filled in, and a twin has all but the secret", () => {
   const form = {
     ...formOf(),
     name: " A ",
@@ -278,7 +278,7 @@ test("when a token begins and ends is read, also where that is no moment", () =>
 const checksOf = (app, ...names) =>
   names.map((name) => ({ app, check: name.toLowerCase(), held: name !== name.toUpperCase() }));
 
-test("the app that came nearest to accepting a token is named, and no app where several did alike", () => {
+test("the app that came nearest to accepting a token is named, unless several did alike", () => {
   const of = (...apps) => nearest(byApp(apps.flat())).map(({ app }) => app);
   const form = checksOf(null, "form");
   const unsigned = (app) => checksOf(app, "enabled", "algorithm", "SIGNATURE");

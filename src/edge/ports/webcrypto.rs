@@ -22,7 +22,8 @@ const KEPT_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 
 thread_local! {
     // No borrow outlives an `.await`.
-    static KEYS: RefCell<LruCache<(Algorithm, KeyId), Rc<Imported>>> = RefCell::new(LruCache::new(KEPT_KEYS));
+    static KEYS: RefCell<LruCache<(Algorithm, KeyId), Rc<Imported>>> =
+        RefCell::new(LruCache::new(KEPT_KEYS));
     static SIGNING: RefCell<Option<(String, CryptoKey)>> = const { RefCell::new(None) };
 }
 
@@ -115,7 +116,8 @@ extern "C" {
 
 thread_local! {
     /// The checks of signatures that are under way.
-    static CHECKS: Tickets<Result<bool, Fault>> = Tickets::new(Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value());
+    static CHECKS: Tickets<Result<bool, Fault>> =
+        Tickets::new(Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value());
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what JavaScript calls takes values")]

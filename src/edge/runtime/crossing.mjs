@@ -6,7 +6,10 @@ export function header(request, name) {
   return request.headers.get(name) ?? undefined;
 }
 
-/** The country that the platform tells of a request; undefined where it does not, as on this machine. */
+/**
+ * The country from which a request comes; undefined if the platform does not tell it, as in
+ * wrangler dev.
+ */
 export function country(request) {
   const country = request.cf?.country;
   return typeof country === "string" ? country : undefined;
@@ -29,7 +32,10 @@ export function kind(text) {
   return { response, headers, names };
 }
 
-/** Makes an answer of its kind. The text is, up to `bodyAt`, the values that differ, each with a line's end; then the body, unless one is given. */
+/**
+ * Makes an answer of its kind. Up to `bodyAt` the text has the values that differ, each ended by a
+ * line feed. The body follows, unless one is given.
+ */
 export function respond({ response, headers, names }, text, bodyAt, body) {
   const values =
     names.length === 1 ? [text.slice(0, bodyAt - 1)] : text.slice(0, bodyAt).split("\n");
@@ -65,12 +71,18 @@ export function decided(env, binding, index, blobs, yes, no, begunAt) {
   }
 }
 
-/** The cookies that an answer of the origin sets, one by one: joined, they could not be told apart. */
+/**
+ * The cookies that an answer of the origin sets, one by one, because joined ones cannot be
+ * separated again.
+ */
 export function setCookies(headers) {
   return headers.getSetCookie();
 }
 
-/** A promise and what fulfils it. It is handed over and not kept here: after a panic, this module outlives the wasm instance. */
+/**
+ * A promise and the functions that settle it. This module keeps neither, because after a panic it
+ * outlives the wasm instance.
+ */
 export function promised() {
   return Promise.withResolvers();
 }
@@ -96,7 +108,10 @@ export function verify(subtle, how, key, signature, message, ticket, done) {
 // look that host up.
 const urlOf = (name) => `https://${name}`;
 
-/** What the isolates of this data centre share under a name; undefined where it is not there, and where the platform has no such cache. */
+/**
+ * The entry that isolates of this data centre share under a name; undefined if there is none, or if
+ * the platform has no such cache.
+ */
 export async function sharedText(name) {
   try {
     return await (await caches.default.match(urlOf(name)))?.text();

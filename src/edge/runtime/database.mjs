@@ -6,7 +6,10 @@ export function database(env, binding) {
   return env[binding];
 }
 
-/** A session, whose bookmark names what it wrote. It begins at the primary. Telling bookmarks costs D1 time, so what only reads does without. */
+/**
+ * A session, whose bookmark names what it wrote. It begins at the primary. Bookmarks cost D1 time,
+ * so a batch that only reads uses no session.
+ */
 export function session(env, binding) {
   return env[binding].withSession("first-primary");
 }

@@ -5,7 +5,10 @@
 // holds the request, its bindings, and one text of who opened it; the wasm holds nothing, so that a
 // stream is judged like any other request by whatever instance there is.
 
-/** How many bytes may wait for a side that takes its messages slowly, beside the largest message among them. */
+/**
+ * How many bytes may wait for a side that takes its messages slowly, not counting the largest
+ * message.
+ */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
 const ENDED = { code: 1008, reason: "the credential is no longer valid" };
@@ -67,7 +70,10 @@ function close(socket, ...codeAndReason) {
   }
 }
 
-/** Hands a close frame on: one without a code has none there either, and one that may not be sent is a protocol error. */
+/**
+ * Passes a close frame on. One without a code stays without a code. A code that must not be sent
+ * becomes a protocol error.
+ */
 function closeLike(socket, { code, reason }) {
   try {
     if (code === 1005) socket.close();
@@ -138,7 +144,10 @@ function switched(headers, webSocket) {
   return new Response(null, { status: 101, headers, webSocket });
 }
 
-/** A body that flows as it comes, without JavaScript, until it is over; then it ends like a whole one. */
+/**
+ * A body that is passed on without JavaScript. If its stream is closed early, the body ends as if
+ * it were complete.
+ */
 export function pump(body, watch) {
   const { readable, writable } = new IdentityTransformStream();
   const abort = new AbortController();

@@ -31,7 +31,7 @@ const grant = (service, authObjectType, authObjectId, permissions, more) =>
     ...more,
   });
 
-test("the pages of a group and of a department show what each may, and what goes with it", async (test) => {
+test("the pages of a group and of a department show their grants, and what deleting ends", async (test) => {
   await grant(2, "GROUP", 1, ["EXPORT"], { expiresAt: Date.UTC(2100, 0, 1) });
   const { page, t, dialog, press, check } = await opened(test, "#/groups/1");
   const table = page.getByRole("table", { name: t("unitAccess.title") });
@@ -58,7 +58,7 @@ test("the pages of a group and of a department show what each may, and what goes
   check();
 });
 
-test("the names of all members are asked for together, also of those who are not there", async (test) => {
+test("one request asks for the names of all members, also of those who do not exist", async (test) => {
   const { id } = await postern.ask("POST", "/v1/groups", { name: "Many" });
   for (const user of [100, 101, 102, 103, 999_999])
     await postern.ask("PUT", `/v1/groups/${id}/members/${user}`);
@@ -73,7 +73,7 @@ test("the names of all members are asked for together, also of those who are not
   check();
 });
 
-test("before a grant is replaced, what is granted now stands beside what it will be", async (test) => {
+test("before a grant is replaced, the dialog shows the old grant beside the new one", async (test) => {
   const { page, t, press, check } = await opened(test, "#/give?to=user:102&service=1", {
     allowed: failures(409),
   });
@@ -99,7 +99,7 @@ test("before a grant is replaced, what is granted now stands beside what it will
 });
 
 for (const language of ["en", "zh"]) {
-  test(`an end in the past, or before the beginning, is said at the field before anything is sent (${language})`, async (test) => {
+  test(`the field refuses an end in the past or before the start, without a request (${language})`, async (test) => {
     const { page, t, press, requests, check } = await opened(test, "#/give?to=user:103&service=2", {
       language,
     });
@@ -143,7 +143,7 @@ test("a link from a user's access has the answer, without a further press", asyn
   check();
 });
 
-test("the audit trail says in words what was done, by whom and to what, and has days to choose", async (test) => {
+test("the audit trail says in words who did what to whom, and offers days to choose", async (test) => {
   await grant(1, "GROUP", 2, ["TEST"], { expiresAt: Date.UTC(2100, 5, 1) });
   const headers = { authorization: basic("admin", "not the password") };
   await postern.send({ path: "/v1/verify", headers });
@@ -174,7 +174,7 @@ test("the audit trail says in words what was done, by whom and to what, and has 
   check();
 });
 
-test("a wrong password is told once, and there is nothing to try again but to sign in", async (test) => {
+test("a wrong password is reported once, without a button to try again", async (test) => {
   const tab = await openWatched(test, browser, { allowed: failures(401) });
   const { page, t } = tab;
   await page.goto(`${postern.url}v1/console/`);
@@ -188,7 +188,7 @@ test("a wrong password is told once, and there is nothing to try again but to si
   tab.check();
 });
 
-test("what the API refuses is said in Chinese, and the API's own words are folded below", async (test) => {
+test("a refusal of the API is shown in Chinese, with the API's words folded below", async (test) => {
   const { page, t, dialog, press, check } = await opened(test, "#/groups", {
     language: "zh",
     allowed: failures(409),

@@ -20,7 +20,10 @@ let browser;
 before(async () => (browser = await startBrowser({ hosts: [APP, ADMIN] })));
 after(() => browser?.close());
 
-/** Postern in front of an application, with an administrator who is signed in to both in one browser. */
+/**
+ * Postern in front of an application, with an administrator who is signed in to both in one
+ * browser.
+ */
 async function opened(test, { https, app, admin, changes = {} }) {
   const origin = await startApplication(test);
   const folder = stateFolder(test);
@@ -55,7 +58,8 @@ async function opened(test, { https, app, admin, changes = {} }) {
 async function stateOf(postern) {
   const query = (sql) => postern.tool("query", { sql });
   const tables = await query(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+    "SELECT name FROM sqlite_master WHERE type = 'table' " +
+      "AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
   );
   return Object.fromEntries(
     await Promise.all(
@@ -99,7 +103,9 @@ async function expectNothing({ page, postern }, target) {
   assert.deepEqual(await managed(postern), state, "forms and tags have changed nothing");
 }
 
-/** The console itself goes on for its administrator: its session is the one that the page was after. */
+/**
+ * The console itself goes on for its administrator: its session is the one that the page was after.
+ */
 async function expectConsoleWorks({ tab }) {
   const answers = await tab.page.evaluate(async () => {
     const list = await fetch("/v1/users?limit=1");
@@ -150,7 +156,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   });
 }
 
-test("the same calls by a page of the console itself do read and change: the attempts are real ones", async (test) => {
+test("the same calls by a page of the console do read and change, so the attempts are real", async (test) => {
   const { tab, postern, admin } = await opened(test, PLACES["two hosts of two sites"]);
   const state = await managed(postern);
   const safe = operations().filter(({ path }) => !OWN.test(path) && path !== "/v1/console/session");
@@ -160,7 +166,7 @@ test("the same calls by a page of the console itself do read and change: the att
   assert.notDeepEqual(await managed(postern), state);
 });
 
-test("without ADMIN_HOST nobody signs in to the console, and a page of the application gets nothing", async (test) => {
+test("without ADMIN_HOST nobody signs in to the console, and an application's page gets nothing", async (test) => {
   const all = await opened(test, { app: "localhost" });
   const { page, tab, app } = all;
   await tab.page.goto(`${app}/v1/console/`);

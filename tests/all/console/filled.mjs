@@ -76,7 +76,10 @@ export function lines() {
   ];
 }
 
-/** Brings all of it into a Postern, with a token app, a key for machines, an application and an audit trail. */
+/**
+ * Brings all of it into a Postern, with a token app, a key for machines, an application and an
+ * audit trail.
+ */
 export async function fill(postern) {
   await postern.ask("POST", "/v1/import", undefined, lines().join("\n"));
   await postern.ask("POST", "/v1/token-apps", {

@@ -22,7 +22,9 @@ export const byMouse = (page) => ({
   },
 });
 
-/** With the keyboard alone: everything is reached by Tab, and what has the focus is seen to have it. */
+/**
+ * With the keyboard alone: everything is reached by Tab, and what has the focus is seen to have it.
+ */
 export const byKeyboard = (page) => {
   const reach = async (target) => {
     await target.waitFor();

@@ -189,7 +189,10 @@ export const sendForms = (page, target, all) =>
     [target, all],
   );
 
-/** Tries to get into the console itself: frames, windows, messages, sockets, workers, storage. Answers what it got. */
+/**
+ * Tries to get into the console itself: frames, windows, messages, sockets, workers, storage.
+ * Answers what it got.
+ */
 export const intrude = (page, target) =>
   page.evaluate(async (base) => {
     const got = {};

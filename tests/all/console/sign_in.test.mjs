@@ -69,7 +69,7 @@ test("somebody who is no administrator is told so", async (test) => {
   tab.check();
 });
 
-test("a key with administration signs in, and signing out ends the session for a copied cookie too", async (test) => {
+test("a key with administration signs in, and signing out ends a copied cookie too", async (test) => {
   const { key } = await postern.ask("POST", "/v1/keys", {
     name: "console",
     may: ["administration"],
@@ -99,7 +99,7 @@ test("a key with administration signs in, and signing out ends the session for a
   tab.check();
 });
 
-test("a session that is over in the middle of a form asks for the password over it, and goes on", async (test) => {
+test("a session that expires during a form asks for the password, and the form stays", async (test) => {
   const tab = await openWatched(test, browser, { allowed: failures(401) });
   const { page, context, t } = tab;
   await signIn(tab, postern.url, "#/");

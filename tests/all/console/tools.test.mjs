@@ -100,7 +100,7 @@ test("a token is revoked from the page that explains it, and listed", async (tes
   check();
 });
 
-test("of several token apps that could take a token none is called the one, and that it has expired is said first", async (test) => {
+test("if several token apps failed alike, none is named, and expiry is said first", async (test) => {
   const second = {
     name: "Twin",
     algorithm: "HS256",
@@ -145,7 +145,7 @@ test("a text that is no token is said to be none", async (test) => {
   check();
 });
 
-test("replacing a key's secret says of both secrets when they were used, and what is missing", async (test) => {
+test("replacing a key's secret says when each secret was used, and what is missing", async (test) => {
   const key = await postern.ask("POST", "/v1/keys", { name: "nightly", may: ["decisions"] });
   const both = await postern.ask("POST", `/v1/keys/${key.id}/secret`);
   const { page, t, press, check } = await opened(test, "#/");
@@ -215,7 +215,7 @@ test("the name of a deleted user is freed when that was asked", async (test) => 
   check();
 });
 
-test("the reference finds an operation, shows it, and tries it; what changes something asks first", async (test) => {
+test("the reference finds, shows and tries an operation, and asks before a change", async (test) => {
   const { page, t, confirmed, check } = await opened(test, "#/reference");
   await page.getByRole("searchbox").fill("creates a group");
   const operation = page.locator("details.operation", { hasText: "/v1/groups" }).first();

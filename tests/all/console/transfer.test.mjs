@@ -71,7 +71,7 @@ const file = (lines, name = "records.ndjson") => ({
   lastModified: 1,
 });
 
-test("an import shows how far it is, waits while Postern does not answer, and goes on after a reload", async (test) => {
+test("an import shows its progress, waits for Postern, and goes on after a reload", async (test) => {
   const { page, t, press, confirmed, check } = await opened(test, "#/transfer", {
     allowed: [/Failed to load resource/],
   });

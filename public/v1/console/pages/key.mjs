@@ -181,7 +181,7 @@ function Replacing({ of, reload }) {
   `;
 }
 
-/** What is known of the use of both secrets. Of what is not `good`, the sentence says what is missing. */
+/** Sentences about the use of both secrets. A sentence that is not `good` says what is missing. */
 function usesOf({ newest, old, isUsed, rests }) {
   const ofNew = { key: newest.lastUsedOn === null ? "newUnused" : "newUsed", good: isUsed };
   if (old.lastUsedOn === null) return [ofNew, { key: "oldUnused", good: isUsed || null }];

@@ -122,7 +122,7 @@ function Verdict({ token, explained, heading }) {
   </section>`;
 }
 
-/** When the token ends by its own words: that no app verifies its signature hides this elsewhere. */
+/** The expiry that the token claims. Elsewhere it is hidden if no app verifies the signature. */
 function Lifetime({ token, accepted }) {
   const times = readToken(token)?.times;
   if (!times) return null;

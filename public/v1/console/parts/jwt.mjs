@@ -11,7 +11,9 @@ export function bare(text) {
   return ofLink?.[0] ?? one;
 }
 
-/** `{ header, claims }` as texts of JSON, and the `times` of the claims, or null for what is none. */
+/**
+ * `{ header, claims }` as JSON texts, and the `times` of the claims; null if the text is no JWT.
+ */
 export function readToken(text) {
   const [header, claims, signature] = text.split(".");
   if (signature === undefined) return null;
