@@ -210,6 +210,10 @@ mod tests {
             if let InTime::Changing(course) = &course {
                 prop_assert!(course.changes.len() <= MAX_CHANGES);
                 prop_assert!(course.known_until.is_none() || course.changes.len() == MAX_CHANGES);
+                for at in now..70 {
+                    let is_known = course.known_until.is_none_or(|end| Millis(at) < end);
+                    prop_assert_eq!(InTime::Changing(course.clone()).at(Millis(at)).is_some(), is_known);
+                }
             }
         }
     }

@@ -242,6 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn stored_bits_go_both_ways_and_unknown_bits_are_dropped() {
+        for bits in 0..1 << Permission::ALL.len() {
+            assert_eq!(Permissions::from_bits(bits).bits(), bits);
+            assert_eq!(Permissions::from_bits(bits).names().len(), bits.count_ones() as usize);
+        }
+        assert_eq!(Permissions::from_bits(-1).names().len(), Permission::ALL.len());
+        assert_eq!(Permissions::from_bits(1 << 40).names().len(), 0);
+    }
+
+    #[test]
+    fn a_union_has_the_permissions_of_both() {
+        let all = || (0..1_i64 << Permission::ALL.len()).step_by(7).map(Permissions::from_bits);
+        for (one, other) in all().flat_map(|one| all().map(move |other| (one, other))) {
+            assert_eq!(one.union(other).bits(), one.bits() | other.bits());
+        }
+    }
+
+    #[test]
     fn view_is_part_of_every_grant() {
         assert_eq!(Permissions::of_grant([]).names(), ["VIEW"]);
         assert_eq!(
