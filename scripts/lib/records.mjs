@@ -20,7 +20,8 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
       arrayBuffer: () => read(handle, from, Math.min(to, size)),
     });
     for await (const request of cut({ size, slice }, format, start, maxBytes)) {
-      yield { ...request, body: Buffer.from(request.body.buffer) };
+      const { body } = request;
+      yield { ...request, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
     }
   } catch (error) {
     if (!(error instanceof UnsendableLine)) throw error;

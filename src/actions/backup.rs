@@ -33,7 +33,7 @@ pub enum Secrets {
 pub struct Imported {
     /// The number of records written.
     pub records: usize,
-    /// The imported token apps that have no secret, so that they verify no token.
+    /// The imported token apps, applications and keys that have no secret here.
     pub without_secret: Vec<String>,
 }
 

@@ -259,6 +259,7 @@ async fn of_foreign_token(
         explanation.is_no_token(first, why, fix);
         return Ok(Found::Nobody);
     }
+    let is_cut = asked.len() > introspected_tokens::MAX_ASKED;
     for app in asked.into_iter().take(introspected_tokens::MAX_ASKED) {
         let said = match introspected_tokens::ask_now(cx, app, shown).await {
             Ok(Some(said)) => {
@@ -308,8 +309,14 @@ async fn of_foreign_token(
         let held = checked(cx, explanation, app, &claims).await?;
         return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
     }
-    let why = "the introspection endpoints of token apps were asked, and none knows it";
-    explanation.is_no_token(first, why, "copy the whole token, or get a new one from its issuer");
+    let (why, fix) = if is_cut {
+        let fix = "name the token app in app, as every request with such a token must";
+        ("four introspection endpoints were asked, none knows it, and there are more", fix)
+    } else {
+        let fix = "copy the whole token, or get a new one from its issuer";
+        ("the introspection endpoints of token apps were asked, and none knows it", fix)
+    };
+    explanation.is_no_token(first, why, fix);
     Ok(Found::Nobody)
 }
 

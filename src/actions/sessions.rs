@@ -36,7 +36,7 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCa
     Ok(UserCaller { user, proof: Proof::Session(session) })
 }
 
-/// Lists a user's tokens that are not revoked, the newest first.
+/// Lists a user's tokens that have neither expired nor been revoked, the newest first.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     let user =
         users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;

@@ -16,7 +16,7 @@ use crate::domain::time::Millis;
 /// half to check it.
 pub const SENT_AGAIN: Millis = Millis::from_seconds(30);
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_999);
-/// The cache evicts the oldest assertions above this size, in bytes.
+/// The cache evicts the least recently used assertions above this size, in bytes.
 const KEPT_BYTES: usize = 4 << 20;
 
 pub struct Assertions(RefCell<Kept>);

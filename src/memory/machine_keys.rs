@@ -77,7 +77,7 @@ impl RememberedKeys {
     }
 
     pub fn evict(&mut self, change: &Change) {
-        // Only apps have a key in the feed that is not a number.
+        // Of the kinds below that evict, only apps have a key that is not a number.
         let id = change.key.parse::<i64>().ok();
         let is = |of: Option<i64>| of.is_some() && of == id;
         match change.kind {

@@ -25,7 +25,7 @@ pub struct Named {
 /// The position and size of a page.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// Names must begin with this, in any case.
+    /// Names must begin with this, ignoring case.
     pub beginning: &'a str,
     /// The id of the last row of the previous page.
     pub after: Option<Param>,

@@ -35,7 +35,7 @@ pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f
 /// Ids of organizations and access keys of applications.
 pub const PLAIN_ID: &str = "^[A-Za-z0-9_.:-]+$";
 /// At most a hundred ids with commas between them.
-pub const IDS: &str = "^-?[0-9]{1,19}(,-?[0-9]{1,19}){0,99}$";
+pub const IDS: &str = "^(0|-?[1-9][0-9]{0,18})(,(0|-?[1-9][0-9]{0,18})){0,99}$";
 /// Types of resources.
 pub const PLAIN_TYPE: &str = "^[A-Za-z0-9_.-]+$";
 /// Names of token apps.

@@ -90,7 +90,7 @@ policy_members! {
         "values of the claim with groups, and the ids of the groups";
     "groupsMode" "groups_mode": GroupsMode => groups_mode by |word| word,
         "whether the token's groups are valid for the request only, or replace the user's \
-         memberships";
+         memberships of mapped groups";
     "profile" "profile": ProfileMode => profile by |word| word,
         "whether each token updates name, email and roles, or only the first one sets them";
     "passClaims" "pass_claims": Texts<1, 20> => pass_claims by texts,

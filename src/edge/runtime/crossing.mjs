@@ -8,7 +8,7 @@ export function header(request, name) {
 
 /**
  * The country from which a request comes; undefined if the platform does not tell it, as in
- * wrangler dev.
+ * the tests.
  */
 export function country(request) {
   const country = request.cf?.country;

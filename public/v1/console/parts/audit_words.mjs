@@ -41,6 +41,14 @@ export const ACTIONS = [
   "resource_name.delete",
   "resource_name.put",
   "resource_type.put",
+  "scim.group.adopt",
+  "scim.group.create",
+  "scim.group.delete",
+  "scim.group.update",
+  "scim.user.adopt",
+  "scim.user.create",
+  "scim.user.delete",
+  "scim.user.update",
   "service.create",
   "service.delete",
   "service.switch",
@@ -95,7 +103,7 @@ const KINDS_OF_OBJECT = { USER: "user", GROUP: "group", DEPT: "department" };
  * @param {{action: string, target: string, before: any, after: any}} event
  */
 export function targetsOf({ action, target, before, after }) {
-  const [noun, verb] = action.split(".");
+  const [noun, verb] = action.replace(/^scim\./, "").split(".");
   const [first, second, third] = target.split("/");
   if (![first, third ?? "1"].every((id) => /^\d{1,18}$/.test(id))) return [];
   const name = after?.name ?? before?.name;

@@ -1,5 +1,5 @@
 // Reads a file of records block by block, and packs its lines into requests: the whole file is
-// never in memory. It cuts as scripts/lib/records.mjs does for `make restore`.
+// never in memory. scripts/lib/records.mjs uses it for `make restore`.
 
 /** What Postern takes in one request. */
 export const MAX_REQUEST_BYTES = 1024 * 1024;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::api::http::message::Response;
 use crate::api::http::patterns;
+use crate::api::http::query::int64;
 use crate::api::http::route::Call;
 use crate::api::http::shape::{Field, Kind, optional, required};
 use crate::error::{Error, Result};
@@ -95,7 +96,7 @@ pub(super) fn ids(call: &Call<'_>) -> Result<Option<Vec<i64>>> {
             return Err(Error::invalid(other, "must not be there beside ids"));
         }
     }
-    let ids: Option<Vec<i64>> = text.split(',').map(|id| id.parse().ok()).collect();
+    let ids: Option<Vec<i64>> = text.split(',').map(int64).collect();
     let is_few = |ids: &Vec<i64>| ids.len() <= MAX_IDS;
     let wrong =
         || Error::invalid(IDS.name, format!("must be 1 to {MAX_IDS} ids with commas between them"));
