@@ -22,6 +22,7 @@ const VALUES = {
   accessKey: "k",
   apiId: 1,
   appId: "k",
+  authObjectId: 2,
   authObjectType: "USER",
   authPermission: "VIEW",
   enabled: true,
