@@ -122,13 +122,15 @@ class Shell {
     const mark = `end ${randomUUID()}`;
     this.#printed = "";
     this.#complaints = "";
-    this.#child.stdin.write(`${commands}\necho; echo '${mark}'\n`);
-    for (const until = Date.now() + BLOCK_MS; !this.#printed.includes(mark); await sleep(20)) {
+    // Both streams get the mark, because a complaint may arrive after what was printed later.
+    this.#child.stdin.write(`${commands}\necho; echo '${mark}'; echo '${mark}' >&2\n`);
+    const isDone = () => this.#printed.includes(mark) && this.#complaints.includes(mark);
+    for (const until = Date.now() + BLOCK_MS; !isDone(); await sleep(20)) {
       if (Date.now() > until || this.#child.exitCode !== null)
         throw new Error(`${commands}\ndid not end:\n${this.#printed}\n${this.#complaints}`);
     }
     const printed = this.#printed.slice(0, this.#printed.indexOf(mark)).trim();
-    const complaints = this.#complaints;
+    const complaints = this.#complaints.slice(0, this.#complaints.indexOf(mark));
     return { printed, complaints, failed: complaints.match(/^failed: .*$/gm) ?? [] };
   }
 
