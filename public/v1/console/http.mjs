@@ -26,16 +26,17 @@ export class Problem extends Error {
 
   /** What happened and what helps, in the language that is shown. */
   words() {
-    const { status } = this;
+    const { status, reason } = this;
     if (this.precise()) return this.precise();
+    if (has(`refusal.${reason}`)) return t(`refusal.${reason}`);
     if (has(`status.${status}`)) return t(`status.${status}`);
     return status >= 500 ? t("status.500") : "";
   }
 
-  /** The same, where it says as much as `detail`, which is English; else null. */
+  /** Words that say as much as `detail`, which is English; null if there are none. */
   precise() {
     const { reason, detail } = this;
-    for (const key of [`reason.${reason}`, `refusal.${reason}`]) if (has(key)) return t(key);
+    if (has(`reason.${reason}`)) return t(`reason.${reason}`);
     const rule = ruleOf(detail);
     return rule && t(rule.key, rule.values);
   }

@@ -60,17 +60,15 @@ export function ProblemNotice({ problem, again }) {
 }
 
 /**
- * The API's own detail, which is English. In another language it is folded if the words above say
- * as much.
+ * The API's own detail, which is English. It is folded if the words above say as much.
  * @param {{of: import("../http.mjs").Problem, words: string}} props
  */
 export function Detail({ of, words }) {
   if (!of.detail || of.detail === words) return null;
   const text = html`<p class="detail"><bdi dir="auto" lang="en">${of.detail}</bdi></p>`;
-  if (!words || language.get() === "en") return text;
-  // A reason is one word for many details, so it says less than they do.
-  const isOpen = Boolean(of.reason) || of.precise() === null;
-  return html`<details class="detail" open=${isOpen}>
+  const saysAll = of.precise() !== null;
+  if (!words || (!saysAll && language.get() === "en")) return text;
+  return html`<details class="detail" open=${!saysAll}>
     <summary>${t("problem.detail")}</summary>
     ${text}
   </details>`;
