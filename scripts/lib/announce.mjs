@@ -17,7 +17,7 @@ const serving = () => {
 async function whereConsoleIs() {
   const { signIn, at } = await (await fetch(`${address}/v1/console/session`)).json();
   if (signIn === "off") {
-    const setting = `set ADMIN_HOST = "127.0.0.1:${port}"`;
+    const setting = `write ADMIN_HOST='127.0.0.1:${port}' into .dev.vars`;
     return `The console needs a host of its own beside the application: ${setting}.`;
   }
   return `The console is at ${at ?? `${address}/v1/console/`}`;
