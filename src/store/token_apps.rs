@@ -26,8 +26,8 @@ const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim
     CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
 /// Selects at most `limit` enabled apps that changed after a place in the feed. Without a place, or
-/// if the feed has a gap of more than `max_changes` after it, selects enabled apps whether they changed or not, also
-/// at most `limit`.
+/// if the feed has a gap of more than `max_changes` after it, selects enabled apps whether they
+/// changed or not, also at most `limit`.
 #[must_use]
 pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) -> Statement {
     let has_gap = feed::HAS_GAP;

@@ -120,7 +120,8 @@ static ROUTER: LazyLock<matchit::Router<Place>> = LazyLock::new(|| {
     }
     let mut router = matchit::Router::new();
     for (path, place) in by_path {
-        // An invalid path would be unreachable; a test in `tests/host/routes.rs` reaches every path.
+        // An invalid path would be unreachable; a test in `tests/host/routes.rs` reaches every
+        // path.
         let _ = router.insert(path, place);
     }
     router

@@ -234,8 +234,9 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl Parts {
-    /// Makes the content from the answer of an introspection endpoint. A revocation without a `jti` covers
-    /// the signed text of a token in the form of a JWT, and the whole text of any other token.
+    /// Makes the content from the answer of an introspection endpoint. A revocation without a `jti`
+    /// covers the signed text of a token in the form of a JWT, and the whole text of any other
+    /// token.
     pub(super) fn introspected(claims: Members, kind: Kind, token: &str, is_jwt: bool) -> Self {
         let signed = token.rsplit_once('.').filter(|_| is_jwt).map_or(token, |(signed, _)| signed);
         Self {
