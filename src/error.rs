@@ -81,7 +81,6 @@ pub enum Error {
 /// The kind of rule that a field breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// The field is required.
     Presence,
     /// The field must be readable, for example as JSON or UTF-8.
     Syntax,

@@ -160,8 +160,6 @@ pub trait Tasks {
     /// Runs the future to its end, even after the answer has been sent.
     fn spawn(&self, task: LocalFuture<'static, ()>);
 }
-
-/// The operator's log.
 pub trait Log {
     /// Writes one line, which must never hold a secret, a password or a token.
     fn line(&self, text: &str);
@@ -182,7 +180,6 @@ pub trait Decisions {
 pub struct Decision<'a> {
     /// The kind of decision: a verification, a check and so on.
     pub kind: &'static str,
-    /// The result.
     pub outcome: &'static str,
     /// The reason of a refusal; empty if nobody was refused.
     pub reason: &'static str,

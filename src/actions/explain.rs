@@ -61,7 +61,6 @@ pub struct Checked {
     pub app: Option<String>,
     pub check: &'static str,
     pub held: bool,
-    /// What was found.
     pub detail: String,
     /// What to change if the check did not hold.
     pub fix: Option<String>,

@@ -32,7 +32,6 @@ pub struct Check {
     /// For a rule, the member of the rule.
     pub name: &'static str,
     pub held: bool,
-    /// What was found.
     pub detail: String,
 }
 

@@ -78,8 +78,6 @@ impl<'a> Shown<'a> {
         Self { token: token.text(), is_jwt: true, issuer: token.issuer() }
     }
 }
-
-/// The result of asking.
 pub enum Told {
     /// There is no endpoint to ask.
     Nobody,

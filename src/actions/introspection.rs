@@ -13,8 +13,6 @@ use crate::error::{Error, Result};
 
 /// The `client_id` of tokens that Postern itself has issued.
 const OWN_CLIENT: &str = "postern";
-
-/// A valid token.
 #[derive(Debug)]
 pub struct Introspected {
     pub username: Username,

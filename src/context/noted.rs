@@ -181,8 +181,6 @@ impl Cost {
         self.rows.set(self.rows.get().saturating_add(rows));
         self.time.set(self.time.get() + took.max(Millis(0)));
     }
-
-    /// The number of queries.
     #[must_use]
     pub fn asked(&self) -> u32 {
         self.asked.get()

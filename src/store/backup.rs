@@ -497,7 +497,6 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
 /// What the database knows of an imported key and of what the key ends with.
 #[derive(Debug)]
 pub struct MakersOfKey {
-    /// The key exists.
     pub has_key: bool,
     /// The key that created it exists.
     pub has_parent: bool,
@@ -711,8 +710,6 @@ pub async fn without_secret(
     );
     sql::all(cx, statement, |row| Ok(row.text("what")?.to_owned())).await
 }
-
-/// Counts all records.
 pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
     let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| {
         match kind.table {

@@ -27,7 +27,6 @@ pub const KINDS: [&str; 9] = [
 /// The count of one kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The kind's name.
     pub kind: &'static str,
     /// The number of records, or a lower bound if `is_more`.
     pub number: i64,

@@ -120,8 +120,6 @@ pub fn insert_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
         [kind.object_type().name().into(), Param::Int64(id), Param::Int64(user_id)],
     )
 }
-
-/// Removes a member.
 #[must_use]
 pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     Statement::new(
@@ -166,8 +164,6 @@ pub fn join_groups(
 fn ids(ids: &[i64]) -> Param {
     sql::stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()
 }
-
-/// Removes all members.
 #[must_use]
 pub fn delete_members(kind: UnitKind, id: i64) -> Statement {
     Statement::new(

@@ -133,7 +133,6 @@ pub enum Body {
     OptionalMembers(&'static Shape),
     Array {
         kind: Kind,
-        /// A JSON text.
         example: &'static str,
     },
     /// Text in one of these media types, each with an example.

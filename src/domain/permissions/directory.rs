@@ -41,8 +41,6 @@ pub enum UnitKind {
     Department,
     Group,
 }
-
-/// A department or group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub kind: UnitKind,

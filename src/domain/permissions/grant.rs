@@ -72,7 +72,6 @@ pub struct Condition {
 /// A field that lists of grants can be filtered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantField {
-    /// The grant's id.
     Id,
     ServiceId,
     /// The type of the subject that has the grant.
