@@ -2,25 +2,12 @@
 // replaced, and what a form says itself. And what the audit trail says of it, in words.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { basic } from "../../edge/support/client.mjs";
-import { startBrowser } from "../support/browser.mjs";
-import { fill } from "./filled.mjs";
-import { expectSound, openPage } from "./opened.mjs";
-import { open, openWatched, startConsole } from "./support.mjs";
+import { expectSound, opened } from "./opened.mjs";
+import { open, openWatched } from "./support.mjs";
+import { browser, postern } from "./shared.mjs";
 
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
-const opened = (test, route, options) => openPage(test, browser, postern, route, options);
 const failures = (status) => [new RegExp(`Failed to load resource.*${status}`)];
 
 const grant = (service, authObjectType, authObjectId, permissions, more) =>

@@ -1,10 +1,11 @@
 // A page of the console that is open, with what tests press, fill and confirm on it.
 
 import assert from "node:assert/strict";
+import { browser, postern } from "./shared.mjs";
 import { findings, open, openWatched, overflow, signIn } from "./support.mjs";
 
 /** Signs in and opens a page. */
-export async function openPage(test, browser, postern, route, options) {
+export async function opened(test, route, options) {
   const tab = await openWatched(test, browser, { acceptDownloads: true, ...options });
   await signIn(tab, postern.url);
   await open(tab.page, route);

@@ -5,24 +5,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { startBrowser } from "../support/browser.mjs";
-import { NASTY, fill } from "./filled.mjs";
+import { test } from "node:test";
+import { NASTY } from "./filled.mjs";
 import { ROUTES, fileName } from "./routes.mjs";
-import { WIDTHS, findings, open, openWatched, overflow, signIn, startConsole } from "./support.mjs";
+import { WIDTHS, findings, open, openWatched, overflow, signIn } from "./support.mjs";
+import { browser, postern } from "./shared.mjs";
 
 const { SCREENSHOTS } = process.env;
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
 
 /** What the page without an entry asks for is not there. */
 const allowed = [];

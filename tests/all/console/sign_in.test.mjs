@@ -3,31 +3,10 @@
 // lost.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { ADMIN_PASSWORD } from "../../edge/support/workerd.mjs";
-import { startBrowser } from "../support/browser.mjs";
-import { fill } from "./filled.mjs";
-import {
-  LANGUAGES,
-  findings,
-  open,
-  openWatched,
-  settled,
-  signIn,
-  startConsole,
-} from "./support.mjs";
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
+import { LANGUAGES, findings, open, openWatched, settled, signIn } from "./support.mjs";
+import { browser, postern } from "./shared.mjs";
 
 /** What Chromium itself writes about an answer that the test brings about. */
 const failures = (...statuses) => [new RegExp(`Failed to load resource.*(${statuses.join("|")})`)];

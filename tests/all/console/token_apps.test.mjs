@@ -1,25 +1,11 @@
 // Token apps in the console: their form, their keys, and how their secrets are replaced.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { startBrowser } from "../support/browser.mjs";
-import { SECRET, fill } from "./filled.mjs";
+import { test } from "node:test";
+import { SECRET } from "./filled.mjs";
 import { tokenOf, verified } from "./deeds.mjs";
-import { openPage } from "./opened.mjs";
-import { startConsole } from "./support.mjs";
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
-const opened = (test, route, options) => openPage(test, browser, postern, route, options);
+import { opened } from "./opened.mjs";
+import { postern } from "./shared.mjs";
 
 test("a token app is created, changed, disabled and deleted", async (test) => {
   const { page, t, press, confirmed, dialog, check } = await opened(test, "#/token-apps");

@@ -3,26 +3,13 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
-import { startBrowser } from "../support/browser.mjs";
+import { test } from "node:test";
 import { sign } from "../../edge/support/client.mjs";
-import { NASTY, SECRET, fill } from "./filled.mjs";
+import { NASTY, SECRET } from "./filled.mjs";
 import { tokenOf, verified } from "./deeds.mjs";
-import { expectSound, openPage } from "./opened.mjs";
-import { open, openWatched, startConsole } from "./support.mjs";
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
-const opened = (test, route, options) => openPage(test, browser, postern, route, options);
+import { expectSound, opened } from "./opened.mjs";
+import { open, openWatched } from "./support.mjs";
+import { browser, postern } from "./shared.mjs";
 
 test("the audit trail is filtered, shows what was changed, and is brought out", async (test) => {
   await postern.ask("PATCH", "/v1/users/101", { name: NASTY.markup });

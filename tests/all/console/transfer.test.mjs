@@ -2,24 +2,9 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { after, before, test } from "node:test";
-import { startBrowser } from "../support/browser.mjs";
-import { fill } from "./filled.mjs";
-import { openPage } from "./opened.mjs";
-import { startConsole } from "./support.mjs";
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
-const opened = (test, route, options) => openPage(test, browser, postern, route, options);
+import { test } from "node:test";
+import { opened } from "./opened.mjs";
+import { postern } from "./shared.mjs";
 
 test("an export is the file that the API brings, and goes on after it broke off", async (test) => {
   const { page, t, press, check } = await opened(test, "#/transfer", {
