@@ -24,10 +24,10 @@ const CONNECTIONS = 16;
 const SECRET = "a shared secret of thirty-two b!";
 const USERS = 100;
 /**
- * So many more than Postern remembers that it knows nothing any more of a token that comes again.
+ * Far more than Postern caches, so that a token is no longer cached when it is sent again.
  */
 const TOKENS = 20_000;
-/** For how long an isolate tries the data centre's cache before it knows that it keeps nothing. */
+/** How long an isolate takes to find that the shared cache stores nothing. */
 const UNTIL_INERT_MS = 25_000;
 
 const PEERS = {
@@ -138,7 +138,7 @@ const unknown = [
 if (
   positionals.length === 0 ||
   unknown.length > 0 ||
-  !(rounds > 0 && Number.isInteger(seconds) && seconds > 0 && processes > 0)
+  !(rounds > 1 && Number.isInteger(seconds) && seconds > 0 && processes > 0)
 ) {
   const cases = Object.entries(CASES).map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`);
   console.error(`${unknown.map((name) => `unknown: ${name}\n`).join("")}\

@@ -40,7 +40,6 @@ pub struct Cx {
     pub log: Rc<dyn Log>,
     /// Counts decisions; `None` if the deployment has no Analytics Engine.
     pub decisions: Option<Rc<dyn Decisions>>,
-    /// This isolate's cache.
     pub memory: Rc<Memory>,
     /// The deployment's variables and secrets.
     pub config: Rc<Config>,

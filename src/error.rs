@@ -5,8 +5,6 @@ use std::fmt;
 
 use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::Permission;
-
-/// Why an action failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// The caller is not authenticated, for this reason.
@@ -53,7 +51,6 @@ pub enum Error {
     TooLarge {
         /// "body" or "url".
         what: &'static str,
-        /// The limit in bytes.
         limit_bytes: usize,
     },
     /// A limit on sign-ins is reached.
@@ -432,8 +429,6 @@ impl Fault {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), for_callers: "the database does not answer", retry_after_s: None }
     }
-
-    /// The token's issuer failed.
     #[must_use]
     pub fn of_issuer(self) -> Self {
         Self { for_callers: "the token's issuer does not answer", ..self }

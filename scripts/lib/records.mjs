@@ -1,4 +1,5 @@
-// Files of records: cut into requests as the console does, and mended where an export broke off.
+// Files of records: splits them into requests with the console's code, and removes
+// an incomplete last line.
 
 import { open } from "node:fs/promises";
 import {

@@ -88,12 +88,10 @@ impl Explanation {
         held
     }
 
-    /// Says before the checks from a place on that a text is no token of a known form.
-    fn is_no_token(&mut self, at: usize, why: &str, fix: &str) {
+    /// Says, before all other checks, that a text is no token of a known form.
+    fn is_no_token(&mut self, why: &str, fix: &str) {
         self.add(None, "form", Err((format!("{NO_TOKEN}; {why}"), fix)));
-        if let Some(said) = self.checks.pop() {
-            self.checks.insert(at, said);
-        }
+        self.checks.rotate_right(1);
     }
 }
 
@@ -244,18 +242,17 @@ async fn of_foreign_token(
         .filter(is_asked)
         .collect();
     asked.sort_by_key(|app| token_app::rank(app));
-    let first = explanation.checks.len();
     let shown = Shown::opaque(token.expose());
     if !shown.may_be_shown() {
         let why = "no token has white space or characters beyond ASCII";
-        explanation.is_no_token(first, why, "copy the whole token, and nothing else");
+        explanation.is_no_token(why, "copy the whole token, and nothing else");
         return Ok(Found::Nobody);
     }
     if asked.is_empty() {
         let why = "no token app has an introspection endpoint to ask about it";
         let fix = "copy the whole token; if its issuer makes tokens that only it can read, \
                    register its introspection endpoint";
-        explanation.is_no_token(first, why, fix);
+        explanation.is_no_token(why, fix);
         return Ok(Found::Nobody);
     }
     let is_cut = asked.len() > introspected_tokens::MAX_ASKED;
@@ -298,7 +295,7 @@ async fn of_foreign_token(
                 let why = "only an introspection endpoint could know it, and one cannot be asked";
                 let fix =
                     "copy the whole token, or mend the endpoint if its issuer makes such tokens";
-                explanation.is_no_token(first, why, fix);
+                explanation.is_no_token(why, fix);
                 return Ok(Found::Nobody);
             }
         };
@@ -309,13 +306,19 @@ async fn of_foreign_token(
         return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
     }
     let (why, fix) = if is_cut {
-        let fix = "name the token app in app, as every request with such a token must";
-        ("four introspection endpoints were asked, none knows it, and there are more", fix)
+        let fix = "name the token app in app; every request with such a token must name it too";
+        let asked = introspected_tokens::MAX_ASKED;
+        (
+            format!(
+                "{asked} introspection endpoints were asked, none knows it, and there are more"
+            ),
+            fix,
+        )
     } else {
         let fix = "copy the whole token, or get a new one from its issuer";
-        ("the introspection endpoints of token apps were asked, and none knows it", fix)
+        ("the introspection endpoints of token apps were asked, and none knows it".to_owned(), fix)
     };
-    explanation.is_no_token(first, why, fix);
+    explanation.is_no_token(&why, fix);
     Ok(Found::Nobody)
 }
 

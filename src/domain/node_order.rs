@@ -12,7 +12,6 @@ pub const MAX_COUNT: i64 = 100;
 pub struct NodeTerms {
     /// The size, for example `MEDIUM`.
     pub spec: String,
-    /// The number of servers.
     pub count: i64,
     /// The name for the servers.
     pub name: String,

@@ -52,7 +52,6 @@ pub enum Outcome {
 
 /// What the caller has to do.
 pub enum Look {
-    /// The outcome is cached.
     Use(Outcome),
     /// The caller must ask the endpoint.
     Ask,

@@ -74,7 +74,6 @@ pub struct AskedNames {
 /// The results for [`AskedNames`].
 #[derive(Debug, Default)]
 pub struct KnownNames {
-    /// The users that exist.
     pub users: Vec<Rc<User>>,
     /// `None` means that there is no such application.
     pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,

@@ -41,7 +41,6 @@ pub enum Works {
     Yes,
     /// Entries were written, and then missing.
     No,
-    /// Not known yet.
     Unknown,
 }
 

@@ -151,7 +151,11 @@ pub async fn list_of_service(
         Param::Int64(after_id.unwrap_or(i64::MIN)),
         Param::Number(limit),
     ];
-    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
+    list_named(cx, Statement::new(sql, params)).await
+}
+
+async fn list_named(cx: &Cx, statement: Statement) -> Result<Vec<Named>> {
+    sql::query_packed(cx, &NAMES, statement).await?.iter().map(named).collect()
 }
 
 /// The grants to an object, on one service or on all of them, by ascending id.
@@ -178,7 +182,7 @@ pub async fn list_of_object(
         Param::Number(limit),
     ];
     params.extend(service_id.map(Param::Int64));
-    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
+    list_named(cx, Statement::new(sql, params)).await
 }
 
 /// The grants that reach a user, by ascending id. At most `limit` rows are read for each object
@@ -202,7 +206,7 @@ pub async fn list_of_user(
     );
     let mut params = member.params();
     params.extend([Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)]);
-    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
+    list_named(cx, Statement::new(sql, params)).await
 }
 
 /// The grants on a service that reach a user, including those that are not valid now.

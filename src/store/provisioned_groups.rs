@@ -37,7 +37,6 @@ pub enum Condition {
     Member(i64),
     /// The provider gave the group an id.
     HasExternalId,
-    /// The group has members.
     HasMembers,
 }
 

@@ -182,7 +182,7 @@ pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Service>> {
          WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) ORDER BY services.id"
     );
     let params = [Param::from(sql::stored_ids(ids))];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
+    sql::all(cx, Statement::new(sql, params), service).await
 }
 
 /// The APIs of a service, by ascending id.

@@ -87,9 +87,7 @@ pub fn select_enabled() -> Statement {
 /// What happens to the initial password of an app's new users.
 #[derive(Debug)]
 pub enum NewPassword<'a> {
-    /// It is kept.
     Stays,
-    /// It is replaced.
     Becomes(&'a PasswordHash),
     /// It is removed: new users have no password.
     Goes,

@@ -220,7 +220,7 @@ pub async fn list_by_ids(cx: &Cx, kind: UnitKind, ids: &[i64]) -> Result<Vec<Uni
          ORDER BY units.id"
     );
     let params = [kind.object_type().name().into(), Param::from(sql::stored_ids(ids))];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
+    sql::all(cx, Statement::new(sql, params), |row| unit(kind, row)).await
 }
 
 /// The members of a department or group, by ascending id.

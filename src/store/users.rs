@@ -236,7 +236,7 @@ pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Shown>> {
          WHERE u.id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) ORDER BY u.id"
     );
     let params = [Param::from(sql::stored_ids(ids))];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(of_shown).collect()
+    sql::all(cx, Statement::new(sql, params), of_shown).await
 }
 
 fn of_shown(row: &Row) -> Result<Shown> {

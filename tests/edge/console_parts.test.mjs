@@ -346,6 +346,17 @@ const sources = () =>
     .filter((file) => file.endsWith(".rs"))
     .map((file) => readFileSync(join(top, "src", file), "utf8").split("#[cfg(test)]")[0]);
 
+test("common rules are those that the API's answers really have", () => {
+  const golden = readdirSync(join(top, "tests/golden"), { recursive: true })
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => readFileSync(join(top, "tests/golden", file), "utf8"));
+  const details = golden.flatMap((text) => text.match(/(?<="detail":\s*)"(?:[^"\\]|\\.)*"/g) ?? []);
+  const found = new Set(details.map((detail) => ruleOf(JSON.parse(detail))?.key));
+  const expected = ["required", "twice", "exists", "notThere", "number", "whole", "length"];
+  expected.push("tooShort", "past", "endBeforeStart", "json", "https", "words", "characters");
+  for (const key of expected) assert.ok(found.has(`rule.${key}`), key);
+});
+
 test("every action that the source writes into the audit trail has words, and no other", () => {
   const nouns = new Set(ACTIONS.map((action) => action.split(".")[0]));
   const written = new Set();

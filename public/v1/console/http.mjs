@@ -1,6 +1,6 @@
 // One request to the API of the same origin, and what went wrong in words.
 
-import { has, t } from "./i18n.mjs";
+import { has, language, t } from "./i18n.mjs";
 import { ruleOf } from "./rules.mjs";
 
 /** Longer than the Worker takes for anything; an import sends 1 MiB over a slow line. */
@@ -27,7 +27,8 @@ export class Problem extends Error {
   /** What happened and what helps, in the language that is shown. */
   words() {
     const { status, reason } = this;
-    if (this.precise()) return this.precise();
+    const precise = this.precise();
+    if (precise) return precise;
     if (has(`refusal.${reason}`)) return t(`refusal.${reason}`);
     if (has(`status.${status}`)) return t(`status.${status}`);
     return status >= 500 ? t("status.500") : "";
@@ -37,7 +38,8 @@ export class Problem extends Error {
   precise() {
     const { reason, detail } = this;
     if (has(`reason.${reason}`)) return t(`reason.${reason}`);
-    const rule = ruleOf(detail);
+    // The API's own words are English, and name the member.
+    const rule = language.get() === "en" ? null : ruleOf(detail);
     return rule && t(rule.key, rule.values);
   }
 }
@@ -78,7 +80,7 @@ export async function send(method, path, options = {}) {
   return answer;
 }
 
-/** What ends a request: whoever asked, or that it takes too long. */
+/** Ends a request when its caller aborts it, or after `patience`. */
 function endOf(signal, patience) {
   if (patience === Infinity) return signal;
   const timeout = AbortSignal.timeout(patience);

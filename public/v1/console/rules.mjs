@@ -18,7 +18,6 @@ const RULES = [
   [/ must be later than startsAt/, "endBeforeStart"],
   [/ must be (?:readable JSON|a JSON object)/, "json"],
   [/ must be an https:\/\/ URL$/, "https"],
-  [/ must be a URL$/, "url"],
   [/ must be one of (?<words>[^:]+)$/, "words"],
   [/ must not have .*(?:character|U\+)/, "characters"],
 ];

@@ -36,9 +36,7 @@ pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f
 pub const PLAIN_ID: &str = "^[A-Za-z0-9_.:-]+$";
 /// At most a hundred ids with commas between them.
 pub const IDS: &str = "^(0|-?[1-9][0-9]{0,18})(,(0|-?[1-9][0-9]{0,18})){0,99}$";
-/// Types of resources.
 pub const PLAIN_TYPE: &str = "^[A-Za-z0-9_.-]+$";
-/// Names of token apps.
 pub const APP_NAME: &str = "^[A-Za-z0-9_.-]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?$";
 /// Names of the URL parameters that carry tokens. An empty one is the default name.
 pub const TOKEN_NAME: &str = "^[A-Za-z0-9_.-]*$";

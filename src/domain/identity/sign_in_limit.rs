@@ -38,7 +38,6 @@ pub struct Failures {
     pub of_pair: Count,
     /// Failures with this user name.
     pub of_name: Count,
-    /// Failures from this network.
     pub of_network: Count,
     /// When the user last signed in from this network. `None` if that was longer ago than
     /// [`KNOWN_FOR`], or never.

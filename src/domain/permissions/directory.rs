@@ -11,7 +11,7 @@ pub const MAX_NAME: usize = 256;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Chosen by the caller.
+    /// Named by the caller, or chosen by Postern.
     pub id: i64,
     /// A display name.
     pub name: Option<String>,
@@ -44,7 +44,7 @@ pub enum UnitKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub kind: UnitKind,
-    /// Chosen by the caller.
+    /// Named by the caller, or chosen by Postern.
     pub id: i64,
     /// A display name.
     pub name: Option<String>,

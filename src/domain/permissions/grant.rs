@@ -90,7 +90,6 @@ pub enum Test {
     Among {
         /// Names of object types, or decimal digits.
         values: Vec<String>,
-        /// Negates the test.
         not: bool,
     },
     /// Contains another text. The comparison is case-sensitive.
@@ -98,7 +97,6 @@ pub enum Test {
         text: String,
         /// The value must begin with the text.
         at_start: bool,
-        /// Negates the test.
         not: bool,
     },
     /// Whether there is a value.

@@ -44,7 +44,6 @@ pub struct Policy {
     pub id_claim: Option<String>,
     /// The claim with the names of groups.
     pub groups_claim: Option<String>,
-    /// The claim with roles.
     pub roles_claim: Option<String>,
     /// From values of the roles claim to roles. If it is empty, the values are the roles.
     pub role_map: BTreeMap<String, String>,

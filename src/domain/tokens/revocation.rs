@@ -36,7 +36,6 @@ pub struct Revocation {
 /// The details of a revocation that administrators see.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// The token app's name.
     pub app: String,
     /// The user that the token named. `None` if only the `jti` was given.
     pub username: Option<String>,

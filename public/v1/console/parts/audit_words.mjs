@@ -2,7 +2,7 @@
 
 import { has, t } from "../i18n.mjs";
 
-/** Everything that the source writes down. */
+/** All actions in the audit trail. */
 export const ACTIONS = [
   "access_token.issue",
   "access_token.refresh",
@@ -74,7 +74,7 @@ export const ACTIONS = [
 /** An action in words; one of another release has its code. @param {string} action */
 export const actionWords = (action) => (has(`action.${action}`) ? t(`action.${action}`) : action);
 
-/** Who stands in brackets in place of a user name, and the key of the words. */
+/** Actors that are no users: how the trail writes them, and the key of their text. */
 const ACTORS = [
   [/^\[scheduled\]$/, "scheduled"],
   [/^\[first administrator\]$/, "firstAdministrator"],

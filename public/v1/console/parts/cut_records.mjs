@@ -139,9 +139,10 @@ async function* records(file, format, start, maxBytes) {
 const beginsWithMark = (bytes) => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 
 function quotesBetween(bytes, from, to) {
+  // Only this part is searched: a search of the rest for each line would be quadratic.
+  const part = bytes.subarray(from, to);
   let count = 0;
-  let at = bytes.indexOf(QUOTE, from);
-  for (; at !== -1 && at < to; at = bytes.indexOf(QUOTE, at + 1)) count += 1;
+  for (let at = part.indexOf(QUOTE); at !== -1; at = part.indexOf(QUOTE, at + 1)) count += 1;
   return count;
 }
 

@@ -35,7 +35,7 @@ const own = (object, name) =>
   object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 
 /**
- * The moment that a value is, as epoch milliseconds; null where it is none. The audit trail writes
+ * A value as epoch milliseconds if it is a time, else null. The audit trail writes
  * moments as numbers, in members whose names end with At, or are `until`.
  * @param {string} path @param {string} text both of a row
  */

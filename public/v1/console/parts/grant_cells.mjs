@@ -15,7 +15,7 @@ export const Permissions = ({ of: { permissions } }) => html`<span class="badges
 
 const KINDS_OF_STATE = { active: "good", scheduled: "warn", expired: "bad" };
 
-/** Whether a grant counts now, from when, and until when. */
+/** Whether a grant is valid now, from when, and until when. */
 export const GrantPeriod = ({ of: { state, startsAt, expiresAt } }) => html`<span>
   <${Badge} kind=${KINDS_OF_STATE[state]}>${t(`grantState.${state}`)}<//>
   ${state === "scheduled" && html` ${t("grantState.from")} <${Time} at=${startsAt} />`}
@@ -40,7 +40,7 @@ export const periodColumn = () => ({
   cell: (grant) => html`<${GrantPeriod} of=${grant} />`,
 });
 
-/** How a grant stands that the API has not answered yet. */
+/** The state of a grant that is not stored yet. */
 export function stateOf({ startsAt, expiresAt }, now = Date.now()) {
   if (expiresAt != null && expiresAt <= now) return "expired";
   return startsAt != null && startsAt > now ? "scheduled" : "active";

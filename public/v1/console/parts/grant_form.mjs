@@ -66,7 +66,7 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
         () => {},
       );
   }, [to?.kind, to?.id]);
-  // Another choice is another question.
+  // The conflict was about the earlier choice.
   const asked = `${values.to?.kind} ${values.to?.id} ${of}`;
   useEffect(() => give.clear(), [asked]);
   const there = give.problem?.status === 409 && values.to;
@@ -116,7 +116,7 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
   <//>`;
 }
 
-/** What is granted already, beside what would stand in its place. */
+/** The existing grant beside the one that would replace it. */
 function There({ service, to, wanted, replace }) {
   const of = useLoad(() => grantTo(service, to), [service, to.kind, to.id]);
   const comparison = ({ permissions, startsAt, expiresAt }) => {

@@ -6,13 +6,13 @@ import { t } from "../i18n.mjs";
 import { href, path } from "../router.mjs";
 import { Text } from "../ui.mjs";
 
-/** So many names are asked for in one request. */
+/** The API's limit for one request. */
 const MOST = 100;
-/** A name that changed elsewhere shows after so long. */
+/** How long a name is cached. */
 const KEPT_MS = 30_000;
 
 const known = new Map();
-/** Those of each kind that somebody waits for. */
+/** Ids to ask for with the next request, by kind. */
 const waiting = new Map();
 
 function nameOf(kind, id) {

@@ -1,8 +1,7 @@
 // Which of many checks says best why a token is refused.
 
 /**
- * The checks of each token app together, in the order of the first of each; those of none under
- * null.
+ * Groups checks by token app, in order of appearance. Checks without an app are under null.
  */
 export function byApp(checks) {
   const groups = new Map();
@@ -19,7 +18,7 @@ const compare = (one, other) => one.map((value, at) => value - other[at]).find(B
 
 /**
  * What says best why a token is refused: a check of the token itself, or else the apps that came
- * nearest to accepting it. Those that are equally near are all answered.
+ * nearest to accepting it. Returns several apps if they are equally near.
  * @param {ReturnType<typeof byApp>} groups
  * @returns {ReturnType<typeof byApp>}
  */

@@ -1,5 +1,5 @@
-// Brings records in and out, with a place to go on from after an interruption. It knows no page:
-// `tell` is told how far it is.
+// Brings records in and out, with a place to go on from after an interruption. It reports progress
+// by `tell`.
 
 import { api } from "../api.mjs";
 import { Problem } from "../http.mjs";
@@ -94,7 +94,7 @@ function withLinesOfFile(error, lines) {
 export { UnsendableLine };
 
 /**
- * An export that can be gone on with. `run({ signal, tell })` brings records until the end, or
+ * An export that can be resumed. `run({ signal, tell })` brings records until the end, or
  * throws; another `run` goes on behind the last whole line. `file()` is what has come.
  */
 export function startExport({ format, secrets }) {

@@ -21,7 +21,7 @@ import {
 import { Named, forgetName } from "./names.mjs";
 import { objectOf } from "./permissions.mjs";
 
-/** So many are counted of what goes with one. */
+/** Members and grants are counted up to this number. */
 const MOST = 500;
 
 /**
@@ -129,7 +129,7 @@ export const UnitName = ({ value, onInput }) => html`
   />
 `;
 
-/** The field for an id that is chosen where it stays empty. */
+/** The field for an id. Postern chooses one if it is empty. */
 export const UnitId = ({ value, onInput }) => html`
   <${Field}
     name="id"

@@ -22,7 +22,8 @@ export function Said() {
     if (!now) return undefined;
     const end = () => said.set(null);
     const timer = setTimeout(end, SHOWN_MS);
-    // What was done often leads to another page at once; whoever goes on later has read it.
+    // An action often opens another page at once; the toast stays then. A later change of page
+    // closes it.
     const left = () => Date.now() - now.at > READ_MS && end();
     addEventListener("hashchange", left);
     return () => {

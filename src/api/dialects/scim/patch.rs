@@ -19,7 +19,6 @@ const MAX_MEMBERS: usize = 20_000;
 pub(super) enum Verb {
     /// Adds to the existing values.
     Add,
-    /// Replaces the existing values.
     Replace,
     Remove,
 }
