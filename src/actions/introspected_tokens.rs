@@ -105,27 +105,48 @@ pub async fn ask(
             ),
         ));
     }
-    if apps.iter().any(|app| app.is_sealed()) {
-        let why = "no master key opens the client secret of a token app that introspects: is \
-                   MASTER_KEY the right one?";
-        return Err(Error::Misconfigured(vec![why.to_owned()]));
-    }
     let mut told = Told::Nobody;
     let mut has_failed = false;
-    for app in apps {
+    for app in &apps {
         let Keys::Introspected(endpoint) = &app.keys else { continue };
-        match outcome(cx, &app, endpoint, shown).await {
-            Outcome::Active(said) => return Ok(Told::Active(app, said)),
+        match outcome(cx, app, endpoint, shown).await {
+            Outcome::Active(said) => return Ok(Told::Active(Rc::clone(app), said)),
             Outcome::Inactive => told = Told::Inactive,
             Outcome::Failed => has_failed = true,
         }
     }
+    refuse_to_judge(known, selection, apps).await?;
     if has_failed {
         let fault =
             Fault::new("an introspection endpoint has not answered, and may know the token");
         return Err(Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds())));
     }
     Ok(told)
+}
+
+/// Fails if an app's client secret cannot be opened, or was left out of an import. Then nobody can
+/// say whether its endpoint knows the token. If the call names an app, all apps are looked at
+/// anyway, so that the answer does not tell which names exist.
+async fn refuse_to_judge(
+    known: &mut Known<'_>,
+    selection: &Selection,
+    apps: Vec<Rc<TokenApp>>,
+) -> Result<()> {
+    let all = if selection.app.is_some() {
+        known.candidates(&Selection { app: None, issuer: None, ..selection.clone() }).await?
+    } else {
+        apps
+    };
+    let why = if all.iter().any(|app| app.is_sealed()) {
+        "no master key opens the client secret of a token app that introspects: is MASTER_KEY \
+         the right one?"
+    } else if all.iter().any(|app| app.lacks_secret()) {
+        "a token app that introspects has no client secret: GET /health names it to \
+         administrators"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Misconfigured(vec![why.to_owned()]))
 }
 
 async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
@@ -247,10 +268,7 @@ pub async fn ask_now(
             Err(why.to_owned())
         }
         Keys::Introspected(endpoint) => introspect(cx, endpoint, shown).await,
-        _ => {
-            let why = "the app has no usable endpoint: no master key opens its client secret";
-            Err(why.to_owned())
-        }
+        _ => Err(app.why_no_key().to_owned()),
     }
 }
 

@@ -169,9 +169,8 @@ pub async fn introspect<'c>(
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
-        // Otherwise a token with a wrong signature could be used to find out the names of apps that
-        // introspect.
-        Told::Inactive if shown.is_jwt => Ok(None),
+        // Otherwise a made-up token could be used to find out the names of apps that introspect.
+        Told::Inactive if shown.is_jwt || app.is_some() => Ok(None),
         Told::Inactive => Err(Denied::Revoked.into()),
         Told::Active(app, said) => Ok(Some((known, app, said))),
     }

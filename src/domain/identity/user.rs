@@ -121,8 +121,23 @@ impl Username {
 
 /// Control and format characters (such as zero-width and direction marks), line and paragraph
 /// separators, and private-use and unassigned characters, which look different on each system.
+///
+/// Characters that Unicode calls default-ignorable, and the empty Braille pattern, are invisible
+/// although they are letters, marks or symbols.
 fn is_invisible(c: char) -> bool {
-    matches!(
+    let is_ignorable = matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    );
+    let is_of_kind = matches!(
         get_general_category(c),
         GeneralCategory::Control
             | GeneralCategory::Format
@@ -130,7 +145,8 @@ fn is_invisible(c: char) -> bool {
             | GeneralCategory::Unassigned
             | GeneralCategory::LineSeparator
             | GeneralCategory::ParagraphSeparator
-    )
+    );
+    is_ignorable || is_of_kind
 }
 
 /// Full-width ASCII letters and digits.
@@ -258,6 +274,10 @@ mod tests {
             ("a\u{378}", "U+0378"),
             ("a\u{10ffff}", "U+10FFFF"),
             ("ａdmin", "full-width"),
+            ("admin\u{3164}", "U+3164"),
+            ("admin\u{2800}", "U+2800"),
+            ("admin\u{fe0f}", "U+FE0F"),
+            ("ad\u{34f}min", "U+034F"),
             ("ＡDMIN", "full-width"),
             ("admin１", "full-width"),
             ("A\u{30a}lice", "normal form C"),
@@ -289,6 +309,12 @@ mod tests {
             ('\u{fdd0}', '\u{fdef}'),
             // Separators of lines and paragraphs.
             ('\u{2028}', '\u{2029}'),
+            // Letters, marks and symbols that are not seen.
+            ('\u{115f}', '\u{1160}'),
+            ('\u{180b}', '\u{180f}'),
+            ('\u{3164}', '\u{3164}'),
+            ('\u{fe00}', '\u{fe0f}'),
+            ('\u{e0100}', '\u{e01ef}'),
             // Full-width characters.
             ('\u{ff10}', '\u{ff19}'),
             ('\u{ff21}', '\u{ff3a}'),

@@ -672,13 +672,33 @@ fn no_key_or_token_of_postern_is_shown_to_an_endpoint() {
 #[test]
 fn a_forged_token_is_refused_alike_whether_an_app_of_the_name_introspects_or_there_is_none() {
     with_app(&json!({}), |_, isolate| {
-        let token = forge(r#"{"alg":"RS256"}"#, r#"{"sub":"alice"}"#, b"signature");
-        let answer = |app: &str| {
-            let response =
-                isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}"));
-            (response.status, json_of(&response)["reason"].clone())
-        };
-        assert_eq!(answer("IdP"), answer("Nobody"));
+        let forged = forge(r#"{"alg":"RS256"}"#, r#"{"sub":"alice"}"#, b"signature");
+        for token in [&forged, "x.y", "a.b.c", ".", "x.y.z.w", "junk"] {
+            let answer = |app: &str| {
+                let response =
+                    isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}"));
+                (response.status, json_of(&response)["reason"].clone())
+            };
+            assert_eq!(answer("IdP"), answer("Nobody"), "{token}");
+        }
+    });
+}
+
+/// Nobody can say whether the endpoint of such an app knows a token. A name does not tell either.
+#[test]
+fn a_token_is_503_while_an_app_that_introspects_lacks_its_client_secret() {
+    with_app(&json!({ "createsUsers": true }), |world, isolate| {
+        let exported = isolate.administer("GET", "/v1/export?secrets=left-out", &Value::Null);
+        let here = World::new();
+        let fresh = here.isolate();
+        says(&here, &active(world, &json!({})));
+        let import = Request::new("POST", "/v1/import").authorization(&admin());
+        let imported = fresh.send(&import.body(&exported.body));
+        assert_eq!(imported.status, 200, "{}", imported.body);
+        for query in ["", "?app=IdP", "?app=Nobody"] {
+            let response = fresh.get(&format!("/v1/verify{query}"), "Bearer an-opaque-token");
+            assert_eq!(response.status, 503, "{query}: {}", response.body);
+        }
     });
 }
 
