@@ -286,6 +286,8 @@ pub enum Refusal {
     UserRefused,
     /// The token gives its user another id than Postern has, or an id of another user.
     IdConflict,
+    /// The token would create a user whose name an application may take for another user's.
+    NameConflict,
     InsufficientScope {
         /// All required scopes, separated by spaces.
         scopes: String,
@@ -485,12 +487,13 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all refusals.
-    pub const REASONS: [&'static str; 14] = [
+    pub const REASONS: [&'static str; 15] = [
         "user_refused",
         "user_disabled",
         "user_deleted",
         "user_unknown",
         "id_conflict",
+        "name_conflict",
         "insufficient_scope",
         "no_permission",
         "cross_origin",
@@ -510,6 +513,7 @@ impl Refusal {
             Self::UserDeleted => "user_deleted",
             Self::UnknownUser => "user_unknown",
             Self::IdConflict => "id_conflict",
+            Self::NameConflict => "name_conflict",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => {
                 "no_permission"
@@ -581,6 +585,10 @@ impl fmt::Display for Refusal {
                 "the token app may not speak for this user, or create one of this name"
             }
             Self::IdConflict => "the token gives its user another id",
+            Self::NameConflict => {
+                "the token's user name differs from another user's only in case, accents or \
+                 letters that look alike. An administrator can create the user"
+            }
             Self::CrossOrigin => {
                 "a page of another origin may not use the cookie. \
                  If the page is the application's own, set PUBLIC_ORIGIN to its origin"

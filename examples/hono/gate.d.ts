@@ -214,6 +214,7 @@ export interface Problem {
     | "user_deleted"
     | "user_unknown"
     | "id_conflict"
+    | "name_conflict"
     | "insufficient_scope"
     | "no_permission"
     | "cross_origin"

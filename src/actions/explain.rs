@@ -700,6 +700,11 @@ async fn user_of(
                     "create them by POST /v1/users, or free the name by DELETE \
                      /v1/tombstones/{username}"
                 }
+                Error::Forbidden(Refusal::NameConflict) => {
+                    "if this is another person, and the application tells the names apart, create \
+                     them by POST /v1/users; if it is the same person, let the issuer put the \
+                     stored name into the token"
+                }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => {
                     "let the issuer put iat into tokens: without it, the time of issue is taken \

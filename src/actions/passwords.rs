@@ -16,7 +16,7 @@ use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Limit, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
-use crate::store::new_users::{self, NewUser};
+use crate::store::new_users::{self, MadeBy, NewUser};
 use crate::store::{audit, feed, sign_ins, sql, users};
 
 /// The period of the platform's rate limit, in seconds (`[[ratelimits]]` in `wrangler.toml`).
@@ -213,7 +213,8 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
         username.as_str().to_owned(),
     )
     .after(profile.for_audit());
-    let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
+    let new =
+        NewUser { password: Some(&hash), ..NewUser::new(username, &profile, MadeBy::FirstSignIn) };
     let write = Write::default()
         .and_all(new_users::insert(&new, cx.now))
         .and(feed::user_created(username, cx.now));

@@ -10,7 +10,7 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
 use crate::ports::LocalFuture;
-use crate::store::new_users::{self, NewUser};
+use crate::store::new_users::{self, MadeBy, NewUser};
 pub use crate::store::provisioned_users::Condition;
 use crate::store::{feed, grants, provisioned_users, sessions, tombstones, units, users};
 
@@ -114,7 +114,7 @@ async fn create_new(cx: &Cx, by: &Caller, person: &Person) -> Result<KnownPerson
         enabled: person.active,
         ..Profile::of_type(UserType::Reader)
     };
-    let new = NewUser { may_follow_deleted: true, ..NewUser::new(&username, &profile) };
+    let new = NewUser::new(&username, &profile, MadeBy::Administrator);
     let deed = by.deed("scim.user.create", username.as_str()).after(person.for_audit());
     let written = Write::of(provisioned_users::refuse_taken_name(&username, None))
         .and_all(new_users::insert(&new, cx.now))

@@ -19,7 +19,7 @@ use crate::error::{Denied, Error, Fault, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
-use crate::store::new_users::{self, NewUser};
+use crate::store::new_users::{self, MadeBy, NewUser};
 use crate::store::standings::Subject;
 use crate::store::{feed, tombstones, units, users};
 
@@ -102,8 +102,11 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     if tombstones::is_of_former(cx, username.as_str(), accepted.lifetime.issued_at_s).await? {
         return Err(Denied::Revoked.into());
     }
+    if new_users::looks_like_another(cx, username).await? {
+        return Err(Refusal::NameConflict.into());
+    }
     if let Some(id) = id
-        && whose_id::sentence(cx, id).await?.is_some()
+        && whose_id::why_not_by_token(cx, id, username).await?.is_some()
     {
         return Err(Refusal::IdConflict.into());
     }
@@ -150,8 +153,9 @@ fn groups_to_leave(
 pub async fn id_conflict(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<String> {
     let Accepted { app, claims, username, .. } = accepted;
     let Some(id) = claimed_id(app, claims)? else { return Ok(String::new()) };
-    let whose =
-        whose_id::sentence(cx, id).await?.unwrap_or_else(|| format!("no user has the id {}", id.0));
+    let whose = whose_id::why_not_by_token(cx, id, username)
+        .await?
+        .unwrap_or_else(|| format!("no user has the id {}", id.0));
     let known = Known::read_user(cx, username).await?;
     let has =
         known.map(|user| format!(", and the user has the id {}", user.id.0)).unwrap_or_default();
@@ -318,8 +322,7 @@ async fn create(
     let new = NewUser {
         password,
         id,
-        issued_at_s: lifetime.issued_at_s,
-        ..NewUser::new(username, &profile)
+        ..NewUser::new(username, &profile, MadeBy::Token { issued_at_s: lifetime.issued_at_s })
     };
     let write = Write::default()
         .and_all(new_users::insert(&new, cx.now))

@@ -9,7 +9,7 @@ use crate::domain::permissions::permission::ObjectType;
 use crate::domain::secret::Secret;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::write::Write;
-use crate::store::new_users::{self, NewUser};
+use crate::store::new_users::{self, MadeBy, NewUser};
 pub use crate::store::tombstones::Tombstone;
 pub use crate::store::users::{Filter, Shown};
 use crate::store::{feed, grants, sessions, tombstones, units, users};
@@ -31,8 +31,7 @@ pub async fn create(
     let new = NewUser {
         password: hash.as_ref(),
         id,
-        may_follow_deleted: true,
-        ..NewUser::new(username, profile)
+        ..NewUser::new(username, profile, MadeBy::Administrator)
     };
     let write = if hash.is_some() { by.unchanged() } else { Write::default() };
     let write =

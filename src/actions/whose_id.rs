@@ -1,9 +1,9 @@
 //! Explains to administrators who has an id that they want to give to a user.
 
 use crate::context::Cx;
-use crate::domain::identity::user::UserId;
+use crate::domain::identity::user::{UserId, Username};
 use crate::error::Result;
-use crate::store::{tombstones, users};
+use crate::store::{new_users, tombstones, users};
 
 /// Who has the id, or had it and still blocks it; `None` if a user may get it.
 pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
@@ -24,6 +24,20 @@ pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
             "the id {number} belonged to a user who was deleted: name another, or {}",
             to_free(number)
         ),
+    }))
+}
+
+/// As [`sentence`], for the user of a token. A freed id may also be kept for the freed name.
+pub async fn why_not_by_token(cx: &Cx, id: UserId, username: &Username) -> Result<Option<String>> {
+    if let Some(whose) = sentence(cx, id).await? {
+        return Ok(Some(whose));
+    }
+    Ok((!new_users::may_give_freed_id(cx, id, username).await?).then(|| {
+        format!(
+            "the id {} belonged to a user of another name, who was deleted: \
+             an administrator may give it by POST /v1/users",
+            id.0
+        )
     }))
 }
 

@@ -16,6 +16,8 @@ pub enum Constraint {
     IdOfDeletedUser,
     /// The token was issued to a deleted user of the same name.
     TokenOfDeletedUser,
+    /// An application may take the name for another user's.
+    LooksLikeAnotherUser,
     /// The write would leave no enabled administrator.
     LastAdministrator,
     TokenAppSecret,
@@ -62,12 +64,13 @@ pub enum Constraint {
 impl Constraint {
     /// Each constraint with the text by which SQLite's message identifies it: columns of a unique
     /// index, the message of a trigger, or the name of a check.
-    pub const ALL: [(Self, &str); 31] = [
+    pub const ALL: [(Self, &str); 32] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::NameOfDeletedUser, "name_of_deleted_user"),
         (Self::IdOfDeletedUser, "id_of_deleted_user"),
         (Self::TokenOfDeletedUser, "token_of_deleted_user"),
+        (Self::LooksLikeAnotherUser, "looks_like_another_user"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
         // `refusals` has no check of this name. NULL breaks its NOT NULL instead.
@@ -114,6 +117,7 @@ impl Constraint {
             Self::Username => conflict("a user of that name exists"),
             Self::NameOfDeletedUser => Refusal::UserDeleted.into(),
             Self::TokenOfDeletedUser => Denied::Revoked.into(),
+            Self::LooksLikeAnotherUser => Refusal::NameConflict.into(),
             Self::IdOfDeletedUser => {
                 conflict("the id belonged to a user who was deleted: name another")
             }

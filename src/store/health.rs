@@ -4,7 +4,7 @@ use crate::ports::{Row, Statement};
 
 /// A table, trigger or index of the newest migration. If it is missing, the schema is older than
 /// the Worker. `tests/host/operation.rs` compares this name with the migrations.
-pub const NEWEST_OBJECT: &str = "token_apps_by_lower_name";
+pub const NEWEST_OBJECT: &str = "users_take_a_freed_id_from_its_name";
 
 /// Returns a row if the newest migration has been applied.
 #[must_use]

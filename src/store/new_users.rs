@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
+use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, UserId, Username};
 use crate::domain::text;
 use crate::domain::time::Millis;
+use crate::error::Result;
 use crate::ports::{Param, Statement};
 use crate::store::constraint::Constraint;
 use crate::store::ids::{self, IdKind, NewId};
@@ -21,24 +23,39 @@ pub struct NewUser<'a> {
     pub password: Option<&'a PasswordHash>,
     /// The id, if the caller chose one; else Postern chooses it.
     pub id: Option<UserId>,
-    /// Allows the name of a deleted user, because an administrator creates the user.
-    pub may_follow_deleted: bool,
-    /// When the token that creates the user was issued, in seconds; 0 without a token.
-    pub issued_at_s: i64,
+    pub made_by: MadeBy,
+}
+
+/// What creates a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// An administrator or an identity provider. They may give the name of a deleted user, and an
+    /// id that was freed.
+    Administrator,
+    /// A token at first sight, issued at this time.
+    ///
+    /// It creates no user whose name an application may take for another user's. It gives a freed
+    /// id only to a user of the freed name.
+    Token { issued_at_s: i64 },
+    /// The first sign-in with `ADMIN_PASSWORD`.
+    FirstSignIn,
+}
+
+impl MadeBy {
+    /// 0 without a token.
+    const fn issued_at_s(self) -> i64 {
+        match self {
+            Self::Token { issued_at_s } => issued_at_s,
+            Self::Administrator | Self::FirstSignIn => 0,
+        }
+    }
 }
 
 impl<'a> NewUser<'a> {
-    /// A user without a password and with a chosen id, who may not take a deleted user's name.
+    /// A user without a password and with a chosen id.
     #[must_use]
-    pub const fn new(username: &'a Username, profile: &'a Profile) -> Self {
-        Self {
-            username,
-            profile,
-            password: None,
-            id: None,
-            may_follow_deleted: false,
-            issued_at_s: 0,
-        }
+    pub const fn new(username: &'a Username, profile: &'a Profile, made_by: MadeBy) -> Self {
+        Self { username, profile, password: None, id: None, made_by }
     }
 
     /// The new user's id, for the audit trail.
@@ -52,16 +69,23 @@ impl<'a> NewUser<'a> {
 #[must_use]
 pub fn insert(new: &NewUser<'_>, now: Millis) -> Vec<Statement> {
     let pair = [(new.username.as_str(), new.id)];
-    let choice = new.id.is_none().then(|| ids::choose(IdKind::User, &[]));
-    let names = (!new.may_follow_deleted).then(|| refuse_deleted_names(&pair));
-    let freed = (new.issued_at_s > 0).then(|| refuse_earlier_token(new));
-    let past_ids = new.id.is_some().then(|| refuse_deleted_ids(&pair));
-    [choice, names, freed, past_ids, Some(row(new, now))].into_iter().flatten().collect()
+    let (is_token, has_id) = (matches!(new.made_by, MadeBy::Token { .. }), new.id.is_some());
+    let is_administrator = new.made_by == MadeBy::Administrator;
+    let statements = [
+        (!has_id).then(|| ids::choose(IdKind::User, &[])),
+        (!is_administrator).then(|| refuse_deleted_names(&pair)),
+        is_token.then(|| refuse_earlier_token(new)),
+        is_token.then(|| refuse_look_alike(new.username)),
+        has_id.then(|| refuse_deleted_ids(&pair)),
+        (is_token && has_id).then(|| refuse_freed_id_of_another(new)),
+        Some(row(new, now)),
+    ];
+    statements.into_iter().flatten().collect()
 }
 
 fn row(new: &NewUser<'_>, now: Millis) -> Statement {
     let optional = |text: &Option<String>| Param::from(text.clone());
-    let NewUser { username, profile, password, id, issued_at_s, .. } = new;
+    let NewUser { username, profile, password, id, made_by } = new;
     Statement::new(
         format!(
             "INSERT INTO users (username, name, email, phone, type, roles, enabled, password,
@@ -82,7 +106,7 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
             now.into(),
             id.map_or(Param::Null, |id| Param::Int64(id.0)),
             optional(&profile.token_app),
-            Param::Number(*issued_at_s),
+            Param::Number(made_by.issued_at_s()),
             Millis::from_seconds(now.seconds()).into(),
             text::folded(username.as_str()).into(),
         ],
@@ -118,8 +142,55 @@ fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
         Constraint::TokenOfDeletedUser.refuse_where(
             "EXISTS (SELECT 1 FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2)",
         ),
-        [new.username.as_str().into(), Param::Number(new.issued_at_s)],
+        [new.username.as_str().into(), Param::Number(new.made_by.issued_at_s())],
     )
+}
+
+/// SQL for another user whose name may be taken for `?2`. `?1` are that name's
+/// [`Username::look_alikes`].
+const LOOKS_LIKE_ANOTHER: &str = "EXISTS (SELECT 1 FROM json_each(?1)
+    CROSS JOIN users ON username_folded = value WHERE username <> ?2)";
+
+fn look_alike_params(username: &Username) -> [Param; 2] {
+    [Param::Text(json!(username.look_alikes()).to_string()), username.as_str().into()]
+}
+
+/// Fails the batch if another user's name may be taken for this one.
+fn refuse_look_alike(username: &Username) -> Statement {
+    let sql = Constraint::LooksLikeAnotherUser.refuse_where(LOOKS_LIKE_ANOTHER);
+    Statement::new(sql, look_alike_params(username))
+}
+
+/// Tells whether another user's name may be taken for this one.
+pub async fn looks_like_another(cx: &Cx, username: &Username) -> Result<bool> {
+    let statement = Statement::new(
+        format!("SELECT 1 AS found WHERE {LOOKS_LIKE_ANOTHER}"),
+        look_alike_params(username),
+    );
+    Ok(!sql::query(cx, statement).await?.is_empty())
+}
+
+/// Fails the batch if the id was freed together with another name.
+fn refuse_freed_id_of_another(new: &NewUser<'_>) -> Statement {
+    let id = new.id.map_or(Param::Null, |id| Param::Int64(id.0));
+    Statement::new(
+        Constraint::IdOfDeletedUser.refuse_where(&format!("NOT ({MAY_GIVE_FREED_ID})")),
+        [id, new.username.as_str().into()],
+    )
+}
+
+/// SQL for: the id `?1` was not freed, or it was freed together with the name `?2`.
+const MAY_GIVE_FREED_ID: &str = "NOT EXISTS (SELECT 1 FROM past_ids
+      WHERE kind = 'user' AND id = ?1 AND freed = 1)
+    OR EXISTS (SELECT 1 FROM freed_names WHERE username = ?2 AND id = ?1)";
+
+/// Tells whether a token may give the id to a user of this name, as far as freed ids are concerned.
+pub async fn may_give_freed_id(cx: &Cx, id: UserId, username: &Username) -> Result<bool> {
+    let statement = Statement::new(
+        format!("SELECT 1 AS found WHERE {MAY_GIVE_FREED_ID}"),
+        [Param::Int64(id.0), username.as_str().into()],
+    );
+    Ok(!sql::query(cx, statement).await?.is_empty())
 }
 
 /// Fails the batch if an id belonged to a deleted user of another name and was not freed. A deleted

@@ -39,21 +39,21 @@ pub fn sign_renamed(old_name: &str, renamed_by: &str, now: Millis) -> Statement 
     sign(old_name, OF_NOBODY, renamed_by, now)
 }
 
-/// Frees the name for new users. The id is still never given again, and tokens issued before the
-/// deletion stay invalid.
+/// Frees the name for new users. Tokens issued before the deletion stay invalid.
 #[must_use]
 pub fn free_name(username: &str) -> [Statement; 2] {
     [
-        "INSERT INTO freed_names (username, deleted_at) SELECT username, deleted_at FROM tombstones
-         WHERE username = ?1
-           ON CONFLICT (username) DO UPDATE SET deleted_at = MAX(deleted_at, excluded.deleted_at)",
+        "INSERT INTO freed_names (username, deleted_at, id)
+         SELECT username, deleted_at, NULLIF(id, 0) FROM tombstones WHERE username = ?1
+           ON CONFLICT (username) DO UPDATE
+             SET deleted_at = MAX(deleted_at, excluded.deleted_at), id = excluded.id",
         "DELETE FROM tombstones WHERE username = ?1",
     ]
     .map(|sql| Statement::new(sql, [username.into()]))
 }
 
-/// Frees the id in a name's tombstone, so that an administrator may give it again. It must run
-/// before [`free_name`].
+/// Frees the id in a name's tombstone. An administrator may give it to anybody, and a token to a
+/// user of that name. It must run before [`free_name`].
 #[must_use]
 pub fn free_id(username: &str) -> Statement {
     Statement::new(

@@ -23,6 +23,7 @@ fn errors() -> Vec<Error> {
         Refusal::UnknownUser,
         Refusal::UserRefused,
         Refusal::IdConflict,
+        Refusal::NameConflict,
         Refusal::InsufficientScope { scopes: "a b".to_owned() },
         Refusal::CrossOrigin,
         Refusal::NotOfConsole,

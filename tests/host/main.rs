@@ -43,6 +43,7 @@ mod invariants;
 mod key_registration;
 mod key_sets;
 mod layers;
+mod look_alikes;
 mod machine_keys;
 mod methods_and_preflights;
 mod misses;

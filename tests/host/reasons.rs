@@ -12,7 +12,7 @@ const PAGE: &str = "docs/reference/reasons.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test host page_of_reasons";
 
 /// Each reason, and what somebody who gets it can do.
-const WAYS_OUT: [(&str, &str); 50] = [
+const WAYS_OUT: [(&str, &str); 51] = [
     ("missing", "Send a credential: [where each is taken](credentials.md)."),
     (
         "bad_scheme",
@@ -140,6 +140,12 @@ const WAYS_OUT: [(&str, &str); 50] = [
     ),
     ("id_conflict", "`POST /v1/explain` says whose the id is, and how to move the user."),
     (
+        "name_conflict",
+        "If the user is another person, create them by `POST /v1/users`: first make sure that the \
+         application tells the two names apart. If it is the same person, let the issuer put the \
+         stored name into the token.",
+    ),
+    (
         "insufficient_scope",
         "Let the client ask the provider for the scope, or take it out of `requiredScopes` or of \
          the rule.",
@@ -208,6 +214,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::UserDeleted,
         Refusal::UnknownUser,
         Refusal::IdConflict,
+        Refusal::NameConflict,
         Refusal::InsufficientScope { scopes: "a b".to_owned() },
         Refusal::NoPermission { permission: Permission::View, service_id: 7 },
         Refusal::CreatorGrant,
@@ -240,6 +247,7 @@ fn number(refusal: &Refusal) -> usize {
         Refusal::UserDeleted => 2,
         Refusal::UnknownUser => 3,
         Refusal::IdConflict => 4,
+        Refusal::NameConflict => 23,
         Refusal::InsufficientScope { .. } => 5,
         Refusal::NoPermission { .. } => 6,
         Refusal::CreatorGrant => 7,

@@ -40,7 +40,7 @@ fn the_reasons_of_the_document_are_these() {
         wrong_parameter wrong_algorithm bad_signature expired not_yet_valid too_long_lived revoked \
         bad_key key_name issuer_mismatch audience_mismatch type_refused party_refused bound_token \
         wrong_password";
-    let of_403 = "user_refused user_disabled user_deleted user_unknown id_conflict \
+    let of_403 = "user_refused user_disabled user_deleted user_unknown id_conflict name_conflict \
         insufficient_scope no_permission cross_origin not_administrator key_refused \
         cookie_refused would_outlive not_provisioned rule";
     for (index, words) in [of_401, of_403].into_iter().enumerate() {

@@ -704,7 +704,8 @@ pub static KINDS: [Kind; 24] = [
     Kind {
         word: "freedName",
         about: "The name of a deleted user that was freed for new users. Tokens that were issued \
-                before the deletion are not valid for a later user of the name.",
+                before the deletion are not valid for a later user of the name. `id` is the \
+                deleted user's: a token gives it only to a user of this name.",
         table: "freed_names",
         only: None,
         rows: Which::All,
@@ -713,6 +714,7 @@ pub static KINDS: [Kind; 24] = [
         fields: &[
             field("username", Is::Text(|text| Username::parse(text).map(drop)), Presence::Key),
             field("deletedAt", Is::Time, Presence::Grows).in_column("deleted_at"),
+            field("id", ID, Presence::Optional),
         ],
         owner: &[],
         check: None,

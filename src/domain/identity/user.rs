@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use crate::domain::identity::look_alikes;
 use crate::domain::text;
 use crate::domain::time::Millis;
 
@@ -100,6 +101,15 @@ impl Username {
             return Err("must be in Unicode's normal form C".to_owned());
         }
         Ok(name)
+    }
+
+    /// The folded names of users whom an application may take for a user of this name: those that
+    /// differ in case only, and the ASCII name that this one looks like.
+    #[must_use]
+    pub fn look_alikes(&self) -> Vec<String> {
+        let folded = text::folded(&self.0);
+        let ascii = look_alikes::as_ascii(&self.0).filter(|ascii| *ascii != folded);
+        std::iter::once(folded).chain(ascii).collect()
     }
 
     /// The rule for a user who signs in with a password. HTTP Basic ends the user name at the first

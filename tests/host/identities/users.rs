@@ -536,3 +536,51 @@ fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
         assert_eq!(in_turn(), 10);
     });
 }
+
+/// An application may ignore case, accents and compatibility forms, and people mistake letters.
+#[test]
+fn a_token_creates_no_user_who_may_be_taken_for_another() {
+    with_app(&json!({ "speaksFor": "everybody" }), |isolate| {
+        assert_eq!(verify(isolate, &token(isolate, &json!({ "sub": "jose@x.example" }))).0, 200);
+        let alike = [
+            "ADMIN",
+            "Admin",
+            "\u{430}dmin",
+            "\u{c1}dmin",
+            "adm\u{131}n",
+            "\u{1d41a}dmin",
+            "jos\u{e9}@x.example",
+            "Jose@X.example",
+        ];
+        for name in alike {
+            let token = token(isolate, &json!({ "sub": name }));
+            assert_eq!(verify(isolate, &token), (403, "name_conflict".to_owned()), "{name}");
+            let explained = isolate.administer("POST", "/v1/explain", &json!({ "token": token }));
+            assert_eq!(json_of(&explained)["verdict"], "refused", "{}", explained.body);
+            assert!(explained.body.contains("look alike"), "{}", explained.body);
+        }
+        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM users"), 2);
+        // An administrator decides that they are two people.
+        let created = isolate.administer("POST", "/v1/users", &json!({ "username": "ADMIN" }));
+        assert_eq!(created.status, 201, "{}", created.body);
+        let shown = verified(isolate, &token(isolate, &json!({ "sub": "ADMIN" })));
+        assert_eq!(shown["user"]["username"], "ADMIN");
+        for other in ["admin2", "\u{414}\u{43c}\u{438}\u{442}\u{440}\u{438}\u{439}"] {
+            assert_eq!(
+                verify(isolate, &token(isolate, &json!({ "sub": other }))).0,
+                200,
+                "{other}"
+            );
+        }
+    });
+}
+
+/// Users of one name who are created at the same time are one user, not look-alikes.
+#[test]
+fn each_of_two_first_tokens_of_a_user_is_accepted() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    create(&isolate, "App", &json!({}));
+    let of_alice = token(&isolate, &json!({ "sub": "\u{c5}lice" }));
+    assert_eq!([verify(&isolate, &of_alice).0, verify(&other, &of_alice).0], [200, 200]);
+}

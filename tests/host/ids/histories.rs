@@ -125,13 +125,16 @@ impl Game<'_> {
             (self.dice.pick(&self.services), self.token(name, claim, has_group, at_end));
         let path = format!("/v1/check?service={service}&permission=TEST");
         let known = self.model.users.get(name).copied();
-        let is_taken =
-            |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
+        let is_taken = |id| {
+            self.model.is_registered(Kind::User, id)
+                || self.model.is_past(id, name)
+                || self.model.is_freed_for_another(id, name)
+        };
         let refusal = match (known, claim) {
             (Some(known), Some(id)) if known != id => Some("id_conflict"),
             (Some(_), _) if !at_end && self.model.made_anew.contains(name) => Some("revoked"),
             (None, _) if self.model.tombstones.contains_key(name) => Some("user_deleted"),
-            (None, _) if !at_end && self.model.freed.contains(name) => Some("revoked"),
+            (None, _) if !at_end && self.model.freed.contains_key(name) => Some("revoked"),
             (None, Some(id)) if is_taken(id) => Some("id_conflict"),
             _ => None,
         };

@@ -247,6 +247,10 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
         "it is of before the deletion"
     );
     world.pass(1);
+    let of_eve = token("eve", 4711);
+    assert_eq!(isolate.verify(&of_eve), conflict, "the id is kept for the freed name");
+    let explained = isolate.administer("POST", "/v1/explain", &json!({ "token": of_eve })).body;
+    assert!(explained.contains("an administrator may give it by POST /v1/users"), "{explained}");
     assert_eq!(isolate.verify(&token("alice", 4711)), (200, "alice".to_owned()));
     assert!(!may(&isolate, &json!(4711)), "the grant went with the user");
 }

@@ -29,8 +29,11 @@ pub struct Model {
     pub tombstones: BTreeMap<&'static str, i64>,
     /// Users who were created with a deleted user's name. Earlier tokens mean the deleted user.
     pub made_anew: BTreeSet<&'static str>,
-    /// Names of deleted users that were freed. Earlier tokens create nobody.
-    pub freed: BTreeSet<&'static str>,
+    /// Names of deleted users that were freed, with the user's id if nobody has got it since.
+    /// Earlier tokens create nobody.
+    pub freed: BTreeMap<&'static str, Option<i64>>,
+    /// Ids of deleted users that were freed.
+    freed_ids: BTreeSet<i64>,
     /// Ids of deleted users that were not freed.
     past: BTreeSet<i64>,
     /// The service and the subject of each grant, with the grant's id.
@@ -91,12 +94,21 @@ impl Model {
         self.remove(Kind::User, id);
         self.tombstones.insert(name, id);
         self.past.insert(id);
+        self.freed_ids.remove(&id);
     }
 
     pub fn free(&mut self, name: &'static str) -> bool {
         let id = self.tombstones.remove(name);
-        self.freed.extend(id.map(|_| name));
-        id.is_some_and(|id| self.past.remove(&id))
+        self.freed.extend(id.map(|id| (name, Some(id))));
+        let is_past = id.is_some_and(|id| self.past.remove(&id));
+        self.freed_ids.extend(id.filter(|_| is_past));
+        is_past
+    }
+
+    /// Answers whether a token may not give the id to a user of this name, because the id was freed
+    /// with another name.
+    pub fn is_freed_for_another(&self, id: i64, name: &str) -> bool {
+        self.freed_ids.contains(&id) && self.freed.get(name) != Some(&Some(id))
     }
 
     /// Answers whether the id is closed to users with another name.
@@ -105,9 +117,10 @@ impl Model {
     }
 
     pub fn add_user(&mut self, name: &'static str, id: i64, is_chosen: bool) {
-        if self.tombstones.remove(name).is_some() || self.freed.remove(name) {
+        if self.tombstones.remove(name).is_some() || self.freed.remove(name).is_some() {
             self.made_anew.insert(name);
         }
+        self.freed.values_mut().filter(|of| **of == Some(id)).for_each(|of| *of = None);
         self.users.insert(name, id);
         if is_chosen { self.register_chosen(Kind::User, id) } else { self.register(Kind::User, id) }
     }

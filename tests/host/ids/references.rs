@@ -122,13 +122,14 @@ const NAMING: [(&str, &str, &str); 23] = [
 ];
 
 /// Columns with the name of an id that do not name an id which Postern chooses.
-const OTHERS: [(&str, &str); 27] = [
+const OTHERS: [(&str, &str); 28] = [
     ("applications.organization_id", "organizations have ids that callers name"),
     ("applications.secret_key_id", "which master key"),
     ("applications.token_key_id", "which master key"),
     ("audit_events.actor_id", "who did something was there, so that past_ids has the id"),
     ("audit_events.id", "its own"),
     ("audit_events.request_id", "of a request"),
+    ("freed_names.id", "the id of a deleted user, which past_ids has"),
     ("grant_counts.service_id", "is there where grants are, or were"),
     ("grants.id", "its own"),
     ("machine_key_secrets.key_id", "of a key"),

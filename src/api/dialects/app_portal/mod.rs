@@ -91,6 +91,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::UnknownUser
         | Refusal::UserRefused
         | Refusal::IdConflict
+        | Refusal::NameConflict
         | Refusal::InsufficientScope { .. }
         | Refusal::KeyMayNot { .. }
         | Refusal::KeyIsNoUser

@@ -210,6 +210,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::UnknownUser
         | Refusal::UserRefused
         | Refusal::IdConflict
+        | Refusal::NameConflict
         | Refusal::InsufficientScope { .. }
         | Refusal::KeyMayNot { .. }
         | Refusal::KeyIsNoUser
