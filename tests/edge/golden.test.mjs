@@ -62,6 +62,8 @@ class Batch {
 
   async stop() {
     const workerd = await this.#workerd?.catch(() => {});
+    // Nothing keeps the process's configuration of 50 MB any longer.
+    this.#workerd = undefined;
     await workerd?.stop();
   }
 }

@@ -52,11 +52,14 @@ function loadMiniflare() {
   const require = createRequire(import.meta.url);
   const childProcess = require("node:child_process");
   const { spawn } = childProcess;
-  const started = [];
+  // A child keeps its configuration of up to 50 MB, so those that have ended are forgotten.
+  const started = new Set();
   childProcess.spawn = (command, ...rest) => {
     const child = spawn(command, ...rest);
-    if (String(command).includes("workerd"))
-      started.push(Object.assign(child, { startedAt: performance.now() }));
+    if (String(command).includes("workerd")) {
+      started.add(Object.assign(child, { startedAt: performance.now() }));
+      child.once("exit", () => started.delete(child));
+    }
     return child;
   };
   const { Miniflare, Response, convertV4MiniflareOptions } = require("miniflare");
@@ -194,7 +197,7 @@ export async function startWorkerd({
         }),
     }),
   );
-  const before = children.length;
+  const before = new Set(children);
   let output = "";
   const print = ({ message }) => {
     output += `${message}\n`;
@@ -215,7 +218,7 @@ export async function startWorkerd({
   const stop = () => (stopped ??= miniflare.dispose());
   try {
     const url = String(await miniflare.ready);
-    const [child] = children.slice(before);
+    const [child] = [...children].filter((one) => !before.has(one));
     const tools = await toolsOf(miniflare);
     const running = await Promise.all(
       workers.map((worker, index) => isolate(miniflare, worker, tools(index))),
