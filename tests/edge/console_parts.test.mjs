@@ -377,7 +377,7 @@ test("the app that came nearest to accepting a token is named, unless several di
   assert.equal(firstFailed({ checks: signed("A", "LIFETIME", "AUDIENCE") }).check, "lifetime");
 });
 
-const { ruleOf } = await import(pathToFileURL(join(top, "public/v1/console/rules.mjs")));
+const { ruleOf } = await import(pathToFileURL(join(top, "public/v1/console/error_rules.mjs")));
 const english = JSON.parse(readFileSync(join(top, "public/v1/console/texts/en.json")));
 
 test("common rules of the API have words of the console, with their numbers", () => {

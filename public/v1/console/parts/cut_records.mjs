@@ -68,7 +68,8 @@ function finished({ head, records: all }) {
   return { body, lines: sent.flatMap(linesOf), records: all.length, end: all.at(-1).end };
 }
 
-function joined(parts) {
+/** One array of all the bytes. */
+export function joined(parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
