@@ -162,8 +162,8 @@ class Shell {
 }
 
 /**
- * A fresh checkout in which `make dev` runs, and its shell, until the test (a context) is over. `type`
- * types commands. `tidy` does what pages ask for at their end, and opens another terminal.
+ * A fresh checkout in which `make dev` runs, and its shell, until the test (a context) is over.
+ * `type` types commands. `tidy` does what pages ask for at their end, and opens another terminal.
  */
 export async function startCheckout(context) {
   started ??= startedOnce();
