@@ -2,22 +2,15 @@
 // subject of a case is what the others are compared with; `claims` are the ratios that are aimed
 // at.
 
-import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import {
-  admin,
-  expectStatus,
-  nowInSeconds,
-  registerApp,
-  sign,
-} from "../tests/edge/support/client.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp } from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
-import { SECRET, USERS, directory, memberName } from "./grants.mjs";
+import { USERS, directory, memberName } from "./grants.mjs";
 import { measure, median, requests, used } from "./load.mjs";
 import { echo, echoing } from "./streams.mjs";
 import { bound, copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
+import { ALGORITHMS, SECRET, UNTIL_INERT_MS, bearer, hs256, issuer, many } from "./tokens.mjs";
 
 /**
  * So many more than Postern remembers that nothing is known any more of a token when it comes
@@ -25,18 +18,6 @@ import { figure, markdown } from "./table.mjs";
  */
 const FORGOTTEN = 100_000;
 const NOT_REMEMBERED = "Each again only after more others than Postern remembers.";
-
-const claimsOf = (username, more = {}) => ({
-  loginname: username,
-  name: "Alice",
-  email: "alice@example.com",
-  exp: nowInSeconds() + 86_400,
-  jti: randomUUID(),
-  ...more,
-});
-const hs256 = (username, more, secret = SECRET) => sign(secret, claimsOf(username, more));
-const bearer = (token) => ({ authorization: `Bearer ${token}` });
-const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
 
 /** What a proxy asks about a page whose URL carries a token. */
 const forwarded = (tokens, parameter) =>
@@ -88,7 +69,8 @@ export async function session() {
       {
         name: "A session of the gateway",
         about:
-          "The cookie is the token, sealed: each request opens it with AES-GCM, and verifies what is inside.",
+          "The cookie is the token, sealed: " +
+          "each request opens it with AES-GCM, and verifies what is inside.",
         subjects: [
           asking("the token, as a header", bearer(token)),
           asking("its session, as a cookie", { cookie }),
@@ -190,7 +172,8 @@ export async function binding() {
   const to = (path) => requests([{ path, headers: bearer(token) }]);
   const asking = (path, label) => ({ subject: caller, label, requests: to(path) });
   const about =
-    "The Worker and Postern are in one process. A Worker's own HTTP is in the first line, so what asking costs is the difference to it.";
+    "The Worker and Postern are in one process. A Worker's own HTTP is in the first line, " +
+    "so what asking costs is the difference to it.";
   const asked = (method, path) => ({
     name: `Another Worker asks: ${method}`,
     about,
@@ -244,7 +227,8 @@ export async function coldStart() {
     );
   };
   const about =
-    "From the start of the process to the first verification, of which Postern's is the only one that asks D1. Miniflare's own start and its Workers for D1 and KV are in it, for all alike.";
+    "From the start of the process to the first verification, of which Postern's is the only one " +
+    "that asks D1. Miniflare's own start and its Workers for D1 and KV are in it, for all alike.";
   return { end: async () => {}, cases: [{ name: "Cold start", about, table }] };
 }
 
@@ -310,38 +294,14 @@ export async function copyInKv() {
     }
     return markdown(["what has changed", "CPU ms of a scheduled event"], rows);
   };
-  const about = `With 10,000 users; the means of ${EVENTS} events. Miniflare's Workers for D1 and KV are in them.`;
+  const about =
+    `With 10,000 users; the means of ${EVENTS} events. ` +
+    "Miniflare's Workers for D1 and KV are in them.";
   return { end: stopAll([one]), cases: [{ name: "The copy in KV", about, table }] };
 }
 
-/**
- * How an issuer of each algorithm makes its keys and signs, by node:crypto, with as many threads as
- * it has.
- */
-const signing = promisify(signWith);
-const ISSUERS = {
-  RS256: {
-    keys: ["rsa", { modulusLength: 2048 }],
-    sign: (key, text) => signing("sha256", text, key),
-  },
-  ES256: {
-    keys: ["ec", { namedCurve: "P-256" }],
-    sign: (key, text) => signing("sha256", text, { key, dsaEncoding: "ieee-p1363" }),
-  },
-  EdDSA: { keys: ["ed25519"], sign: (key, text) => signing(null, text, key) },
-};
-
-const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-
 export async function publicKeys() {
-  const made = Object.entries(ISSUERS).map(([alg, { keys, sign }]) => {
-    const { publicKey, privateKey } = generateKeyPairSync(...keys);
-    const token = async (username) => {
-      const text = `${encoded({ typ: "JWT", alg })}.${encoded(claimsOf(username))}`;
-      return `${text}.${(await sign(privateKey, Buffer.from(text))).toString("base64url")}`;
-    };
-    return { alg, token, pem: publicKey.export({ type: "spki", format: "pem" }) };
-  });
+  const made = ALGORITHMS.map(issuer);
   const keys = Object.fromEntries(made.map(({ alg, pem }) => [alg, pem]));
   const prepare = async (one) => {
     for (const { alg, token, pem } of made) {
@@ -460,12 +420,6 @@ export async function tokenApps() {
   };
 }
 
-/**
- * For how long an isolate tries to share what it reads before it knows that the cache keeps
- * nothing.
- */
-const UNTIL_INERT_MS = 25_000;
-
 /** Postern writes a name down that is new to it, which would be measured with the check. */
 const NO_PROFILE = { name: undefined, email: undefined };
 
@@ -543,7 +497,9 @@ export async function permissionChecks() {
     name: "Permission check, cold",
     seconds: 2,
     about:
-      "Each request is of another user and another service, that the isolate has not seen; the peer keeps nothing anyway, and does not walk the departments above. Postern has no shared cache here, as on workers.dev.",
+      "Each request is of another user and another service, that the isolate has not seen; " +
+      "the peer keeps nothing anyway, and does not walk the departments above. " +
+      "Postern has no shared cache here, as on workers.dev.",
     subjects: Object.values(byGrants).flatMap(({ alone, drizzle, cold }) => [
       { subject: drizzle, requests: cold("/check") },
       { subject: alone, requests: cold("/v1/check"), distinct: true },
@@ -612,7 +568,8 @@ export async function streams() {
     return markdown(["way", "echoes/s", "CPU µs of workerd an echo"], ways.map(line));
   };
   const about =
-    "Messages of 100 bytes, 16 connections with 16 messages on their way each. An echo is two messages. Client and origin share the other processor.";
+    "Messages of 100 bytes, 16 connections with 16 messages on their way each. " +
+    "An echo is two messages. Client and origin share the other processor.";
   const end = async () => {
     await own.stop();
     await origin.stop();

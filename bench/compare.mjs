@@ -9,56 +9,35 @@
 // What counts is the processor's time of the workerd process, so that other work on the machine
 // disturbs little. Name a checkout twice to see how far two figures of the same code differ.
 
-import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { parseArgs, promisify } from "node:util";
-import { sign } from "../tests/edge/support/client.mjs";
+import { parseArgs } from "node:util";
 import { measure, median, requests, spread } from "./load.mjs";
 import { figure, markdown } from "./table.mjs";
 import { end, folder } from "./subjects.mjs";
+import { SECRET, UNTIL_INERT_MS, bearer, hs256, issuer, many } from "./tokens.mjs";
 
 const CONNECTIONS = 16;
-const SECRET = "a shared secret of thirty-two b!";
 const USERS = 100;
 /**
  * Far more than Postern caches, so that a token is no longer cached when it is sent again.
  */
 const TOKENS = 20_000;
-/** How long an isolate takes to find that the shared cache stores nothing. */
-const UNTIL_INERT_MS = 25_000;
 
 const PEERS = {
   empty: { label: "an empty Worker", path: () => "/" },
   jose: { label: "Hono + jose", file: "hono_jose", path: (alg) => `/verify/${alg}` },
 };
 
-const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
-const bearer = (token) => ({ authorization: `Bearer ${token}` });
-const exp = Math.floor(Date.now() / 1000) + 86_400;
-const claimsOf = (index) => ({
-  loginname: `user-${index % USERS}`,
-  name: "Alice",
-  email: "alice@example.com",
-  exp,
-  jti: randomUUID(),
-});
+const userOf = (index) => `user-${index % USERS}`;
+const { token: rs256, pem } = issuer("RS256");
+/** Tokens of all users in turn. */
+const tokens = (count, token) => Promise.all(many(count, (index) => token(userOf(index))));
 
-const issuer = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const pem = issuer.publicKey.export({ type: "spki", format: "pem" });
-const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-const signing = promisify(signWith);
-const hs256 = async (index) => sign(SECRET, claimsOf(index));
-const rs256 = async (index) => {
-  const text = `${encoded({ typ: "JWT", alg: "RS256" })}.${encoded(claimsOf(index))}`;
-  const signature = await signing("sha256", Buffer.from(text), issuer.privateKey);
-  return `${text}.${signature.toString("base64url")}`;
-};
-
-const one = await hs256(1);
-const forged = sign("a secret of thirty-two bytes, no", claimsOf(1));
+const one = hs256("user-1");
+const forged = hs256("user-1", {}, "a secret of thirty-two bytes, no");
 const sending = (path, tokens) => tokens.map((token) => ({ path, headers: bearer(token) }));
 
 /**
@@ -79,12 +58,12 @@ const CASES = {
   },
   hs256: {
     about: `/v1/verify, ${TOKENS} tokens (HS256)`,
-    list: async () => sending("/v1/verify", await Promise.all(many(TOKENS, hs256))),
+    list: async () => sending("/v1/verify", await tokens(TOKENS, hs256)),
     peers: "HS256",
   },
   rs256: {
     about: `/v1/verify, ${TOKENS} tokens (RS256)`,
-    list: async () => sending("/v1/verify", await Promise.all(many(TOKENS, rs256))),
+    list: async () => sending("/v1/verify", await tokens(TOKENS, rs256)),
     peers: "RS256",
   },
   check: {
@@ -167,7 +146,7 @@ for (const name of peers.filter((name) => !existsSync(bundle(name)))) {
 }
 
 /** The first tokens of as many users, by which a process gets to know them. */
-const firsts = await Promise.all(many(USERS, hs256));
+const firsts = await tokens(USERS, hs256);
 const running = [];
 
 const moduleOf = (tree, path) => import(pathToFileURL(join(resolve(tree), path)));
@@ -188,7 +167,7 @@ async function postern(tree, name) {
   const isolate = await started(tree, { bindings: deployment(), cache: false }, true);
   const rsa = { name: "RSA", token_name: "rsa", algorithm: "RS256", secret: pem };
   for (const app of [{ secret: SECRET }, rsa]) await client.registerApp(isolate, app);
-  for (const token of [...firsts, ...(await Promise.all(many(USERS, rs256)))]) {
+  for (const token of [...firsts, ...(await tokens(USERS, rs256))]) {
     const answer = await isolate.send({ path: "/v1/verify", headers: bearer(token) });
     client.expectStatus(answer, 200);
   }

@@ -6,9 +6,7 @@ import { deployment } from "../tests/edge/support/workerd.mjs";
 import { sizes, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
 import { folder, postern } from "./subjects.mjs";
-
-/** What token apps and their peers share for HS256. */
-export const SECRET = "a shared secret of thirty-two b!";
+import { SECRET } from "./tokens.mjs";
 
 /** How many users there are, whatever the number of grants. */
 export const USERS = 100_000;

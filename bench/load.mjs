@@ -42,8 +42,9 @@ export function requests(list) {
 }
 
 /**
- * One run: `{ requests, used, rate, p50, p99 }`, the requests, the processor's time for all of them
- * in µs, requests a second, and latencies in µs. A subject may have several processes, its `pids`.
+ * One run: `{ requests, used, rate, p50, p99 }`, the requests, the processor's time for all of
+ * them in µs, requests a second, and latencies in µs. A subject may have several processes, its
+ * `pids`.
  * Whatever was not answered with the status that is expected ends the benchmark.
  */
 export async function measure(

@@ -113,9 +113,12 @@ function machine() {
     .toString()
     .trim();
   return [
-    `${new Date().toISOString().slice(0, 10)}, commit ${commit} and later, by \`make bench\` with ROUNDS=${ROUNDS} SECONDS=${SECONDS} WARM=${WARM}.`,
-    `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB; wrk, one thread, ${CONNECTIONS} connections, on the same machine.`,
-    `workerd ${versions("workerd")}, Node ${process.versions.node}; Hono, jose and Drizzle as in \`bench/package.json\`.`,
+    `${new Date().toISOString().slice(0, 10)}, commit ${commit} and later, by \`make bench\` ` +
+      `with ROUNDS=${ROUNDS} SECONDS=${SECONDS} WARM=${WARM}.`,
+    `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB; ` +
+      `wrk, one thread, ${CONNECTIONS} connections, on the same machine.`,
+    `workerd ${versions("workerd")}, Node ${process.versions.node}; ` +
+      "Hono, jose and Drizzle as in `bench/package.json`.",
   ].join("\n");
 }
 
@@ -129,7 +132,8 @@ try {
     const prepared = await prepare();
     for (const one of prepared.cases) {
       const { rows, without } = one.table ? { rows: [], without: [] } : await run(one);
-      const text = `${one.about ? `${one.about}\n\n` : ""}${one.table ? await one.table() : (one.layout ?? table)(rows)}\n`;
+      const about = one.about ? `${one.about}\n\n` : "";
+      const text = `${about}${one.table ? await one.table() : (one.layout ?? table)(rows)}\n`;
       console.log(`\n### ${one.name}\n\n${text}`);
       if (one.section) sections.set(one.name, `${machine()}\n\n${text}`);
       else parts.push(`### ${one.name}\n\n${text}`);
@@ -143,9 +147,14 @@ try {
   await end();
 }
 
-const verdict = ({ what, value, error, bound }) =>
-  `| ${what} | ${value.toFixed(2)} | ${Number.isNaN(error) ? "" : error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
-const bounds = `| what | measured | ± | at most | holds |\n| --- | --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
+const verdict = ({ what, value, error, bound }) => [
+  what,
+  value.toFixed(2),
+  Number.isNaN(error) ? "" : error.toFixed(2),
+  bound.toFixed(2),
+  value <= bound ? "yes" : "**no**",
+];
+const bounds = markdown(["what", "measured", "±", "at most", "holds"], claims.map(verdict));
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
   const profile = join(top, ".build/bench/profile.md");

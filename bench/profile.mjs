@@ -14,19 +14,17 @@ const FLAGS = ["--perf-basic-prof", "--no-logfile-per-isolate", "--logfile=/dev/
 // Miniflare hands them to workerd, and takes them from nowhere else.
 process.env.MINIFLARE_WORKERD_V8_FLAGS = FLAGS.join(" ");
 
-const { nowInSeconds, registerApp, sign } = await import("../tests/edge/support/client.mjs");
+const { registerApp } = await import("../tests/edge/support/client.mjs");
 const { startWorkerd, top } = await import("../tests/edge/support/workerd.mjs");
 const { measure, requests } = await import("./load.mjs");
 const { end, folder, peer, postern } = await import("./subjects.mjs");
 const { figure, markdown } = await import("./table.mjs");
+const { SECRET, bearer, hs256 } = await import("./tokens.mjs");
 
-const SECRET = "a shared secret of thirty-two b!";
 const FREQUENCY = 1999;
 const SECONDS = 6;
 const CONNECTIONS = 16;
-const headers = {
-  authorization: `Bearer ${sign(SECRET, { loginname: "user-1", name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400 })}`,
-};
+const headers = bearer(hs256("user-1"));
 const VERIFY = "/v1/verify";
 const CHECK = "/v1/check?service=1&permission=VIEW";
 
@@ -162,11 +160,13 @@ try {
     .sort((a, b) => b[1] - a[1])
     .slice(0, 15);
   const sections = [
-    `CPU µs a request, by \`perf record -e cpu-clock -F ${FREQUENCY}\` over ${SECONDS} s of load on workerd. HS256, one token; warm; one process each.`,
+    `CPU µs a request, by \`perf record -e cpu-clock -F ${FREQUENCY}\` ` +
+      `over ${SECONDS} s of load on workerd. HS256, one token; warm; one process each.`,
     markdown(["subject", ...PARTS, "all"], rows),
     "What crosses from wasm to JavaScript (`tests/edge/crossings.test.mjs` holds it there):",
     await crossings(),
-    "What Postern itself spends on a verification, the most expensive functions of wasm and JavaScript:",
+    "What Postern itself spends on a verification, the most expensive functions of wasm and " +
+      "JavaScript:",
     markdown(
       ["part", "function", "µs a request"],
       most.map(([key, micros]) => [

@@ -56,7 +56,8 @@ const SELDOM: [Load; 2] = [
     load(100.0 / 60.0, 20, 5, 20, 1.0 / 600.0, (3_600.0, 14_400.0)),
 ];
 
-const ABOUT: &str = "Written by `make model`, which runs the product's own code in a model of where it runs (`bench/edge-model/`): do not edit.";
+const ABOUT: &str = "Written by `make model`, which runs the product's own code in a model of \
+                     where it runs (`bench/edge-model/`): do not edit.";
 
 pub fn main() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
@@ -95,23 +96,34 @@ pub fn main() {
 fn assumptions(seed: u64) -> String {
     let Trips { medians: [nearest, farthest], sigma, stalls, long_stalls } = TRIPS;
     format!(
-        "* Steps: **a** as the last release did, memory used for 10 s, no limit on waiting, nothing shared; **b** a reading in front of an \
-         answer has 1.5 s; **c** the isolates of a data centre share what they have read; **d** the same with `STALENESS_S=60`. What a \
-         step lacks, the ports lack: a timer that ends nobody's patience, a cache that keeps nothing. So in a, too, of many requests \
-         that find memory expired one reads; the last release had all of them read.\n\
-         * Product: the whole way of a request, memory, the statements, and the scheduled event. Model: everything that follows.\n\
-         * A round trip to D1 has a median of {nearest} to {farthest} ms by place, spread evenly over the places, and is lognormal around it \
-         (σ {sigma}). {} % of the queries take 2 to 25 s more (evenly by magnitude), {} % 60 to 80 s, each by itself. D1 does not get slower \
-         by being asked. The cache of a data centre takes 1 to 3 ms, KV 30 ms (lognormal, σ 0.5), computing nothing.\n\
-         * Requests come at random (Poisson), to each place and each of its isolates alike. They verify tokens (HS256) of users who come \
-         by Zipf's law, each in one place: {SECONDS_BETWEEN_REQUESTS} s apart on average, but at least {LEAST_USERS} users a place.\n\
-         * An isolate lives for an hour (exponential), for a quarter of one where it gets less than a request a minute, and the next one is cold. \
-         All begin cold; 45 to 60 minutes pass before anything counts, so that few of them are new by then.\n\
-         * Administrators change a user every ten minutes up to 10 requests a second, every minute up to 1,000, else every 10 s.\n\
-         * Where not all places are simulated, D1's queries are scaled up; the places have nothing in common but the database. Seed {seed}.\n\
-         * *Added* is what an answer waits, in ms. *Stale* answers say so (`x-postern-stale`), *refused* ones lack D1. *Why*: the feed \
-         behind an answer, memory expired, a cold isolate, a user whom the isolate does not remember. *At once* is the most queries that one \
-         place had on their way.",
+        "* Steps: **a** as the last release did, memory used for 10 s, no limit on waiting, \
+         nothing shared; **b** a reading in front of an answer has 1.5 s; **c** the isolates of \
+         a data centre share what they have read; **d** the same with `STALENESS_S=60`. What a \
+         step lacks, the ports lack: a timer that ends nobody's patience, a cache that keeps \
+         nothing. So in a, too, of many requests that find memory expired one reads; the last \
+         release had all of them read.\n\
+         * Product: the whole way of a request, memory, the statements, and the scheduled event. \
+         Model: everything that follows.\n\
+         * A round trip to D1 has a median of {nearest} to {farthest} ms by place, spread evenly \
+         over the places, and is lognormal around it (σ {sigma}). {} % of the queries take 2 to \
+         25 s more (evenly by magnitude), {} % 60 to 80 s, each by itself. D1 does not get \
+         slower by being asked. The cache of a data centre takes 1 to 3 ms, KV 30 ms (lognormal, \
+         σ 0.5), computing nothing.\n\
+         * Requests come at random (Poisson), to each place and each of its isolates alike. They \
+         verify tokens (HS256) of users who come by Zipf's law, each in one place: \
+         {SECONDS_BETWEEN_REQUESTS} s apart on average, but at least {LEAST_USERS} users a \
+         place.\n\
+         * An isolate lives for an hour (exponential), for a quarter of one where it gets less \
+         than a request a minute, and the next one is cold. All begin cold; 45 to 60 minutes \
+         pass before anything counts, so that few of them are new by then.\n\
+         * Administrators change a user every ten minutes up to 10 requests a second, every \
+         minute up to 1,000, else every 10 s.\n\
+         * Where not all places are simulated, D1's queries are scaled up; the places have \
+         nothing in common but the database. Seed {seed}.\n\
+         * *Added* is what an answer waits, in ms. *Stale* answers say so (`x-postern-stale`), \
+         *refused* ones lack D1. *Why*: the feed behind an answer, memory expired, a cold \
+         isolate, a user whom the isolate does not remember. *At once* is the most queries that \
+         one place had on their way.",
         stalls * 100.0,
         long_stalls * 100.0,
     )
@@ -144,7 +156,8 @@ fn line(load: &Load, step: &Step, outcome: &Outcome) -> String {
     let whys = [Why::Feed, Why::Expired, Why::Cold, Why::Unknown];
     let queries = whys.map(|why| figure(outcome.queries_for(why))).join(" + ");
     format!(
-        "| {} | {places} × {isolates} | {simulated} | {} | {p50} | {p95} | {p99} | {waited} | {stale} | {refused} | {} | {queries} | {} |\n",
+        "| {} | {places} × {isolates} | {simulated} | {} | {p50} | {p95} | {p99} | {waited} \
+         | {stale} | {refused} | {} | {queries} | {} |\n",
         figure(*rate),
         step.name,
         figure(outcome.all_queries()),

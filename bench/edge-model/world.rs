@@ -212,7 +212,8 @@ impl World {
         let opaque = self.administer("POST", "/imanager/cloud/security/tokens.json", account, 200);
         self.administrator.authorization = format!("Bearer {}", opaque.body);
         let app = json!({
-            "name": "ERP", "token_name": "token", "secret": SECRET, "expire": 86_400, "fieldmap": { "username": "sub", "name": "name", "email": "email" },
+            "name": "ERP", "token_name": "token", "secret": SECRET, "expire": 86_400,
+            "fieldmap": { "username": "sub", "name": "name", "email": "email" },
             "algorithm": "HS256", "enable": "1", "inituser": "1", "initroles": ["SYS_Reader"],
         });
         self.administer("POST", "/plugin/datafor-modeler/api/token/update", app.to_string(), 200);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { registerApp } from "../../tests/edge/support/client.mjs";
 import { send } from "../../tests/edge/support/http.mjs";
-import { SECRET, USERS, directory, memberName } from "../grants.mjs";
+import { USERS, directory, memberName } from "../grants.mjs";
 import { requests } from "../load.mjs";
 import { copyOf, folder, twins } from "../subjects.mjs";
 import { figure, markdown } from "../table.mjs";

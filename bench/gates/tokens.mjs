@@ -2,7 +2,9 @@
 
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { nowInSeconds } from "../../tests/edge/support/client.mjs";
-import { SECRET } from "../grants.mjs";
+import { SECRET } from "../tokens.mjs";
+
+export { bearer } from "../tokens.mjs";
 
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const hmac = (secret) => (text) => createHmac("sha256", secret).update(text).digest();
@@ -53,5 +55,3 @@ export function token(alg, username, { lifetime = 86_400, forged = false, profil
   const by = forged ? IMPOSTORS[alg] : ISSUERS[alg].sign;
   return `${text}.${by(text).toString("base64url")}`;
 }
-
-export const bearer = (text) => ({ authorization: `Bearer ${text}` });

@@ -77,7 +77,9 @@ app.get("/check", async (c) => {
         eq(grants.serviceId, service),
         or(
           and(eq(grants.objectType, "USER"), eq(grants.objectId, user.id)),
-          sql`(${grants.objectType}, ${grants.objectId}) IN (SELECT ${memberships.objectType}, ${memberships.objectId} FROM ${memberships} WHERE ${memberships.userId} = ${user.id})`,
+          sql`(${grants.objectType}, ${grants.objectId}) IN (
+            SELECT ${memberships.objectType}, ${memberships.objectId} FROM ${memberships}
+            WHERE ${memberships.userId} = ${user.id})`,
         ),
       ),
     );

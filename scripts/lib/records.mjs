@@ -27,7 +27,8 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
   } catch (error) {
     if (!(error instanceof UnsendableLine)) throw error;
     const long = `is longer than a request, which is at most ${maxBytes} bytes`;
-    const why = error.message === "quote" ? "has a quote that is never closed" : long;
+    const open = "has a quote that is never closed: the file may have been cut off";
+    const why = error.message === "quote" ? open : long;
     throw new UnsendableLine(error.line, why);
   } finally {
     await handle.close();

@@ -230,18 +230,17 @@ pub fn select_reaching(member: &Member<'_>, service_id: i64) -> Statement {
 
 /// Reads a page of a list, and the number of grants on all pages.
 pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
-    let total = |rows: &[Row]| rows.first().map_or(Ok(0), |row| row.number("total"));
     if query.offset == 0 && query.conditions.is_empty() {
         // Without filters, a limit beyond the total reads no further rows.
         let results =
             sql::query_all(cx, vec![count(query), page(query, query.descending, 0, query.limit)])
                 .await?;
         return Ok(GrantPage {
-            total: total(sql::rows(&results, 0)?)?,
+            total: sql::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("total"))?,
             grants: read_page(query, query.limit, sql::rows(&results, 1)?)?,
         });
     }
-    let total = total(&sql::query(cx, count(query)).await?)?;
+    let total = sql::total(cx, count(query)).await?;
     let limit = query.limit.min(total.saturating_sub(query.offset));
     if limit <= 0 {
         return Ok(GrantPage { total, grants: Vec::new() });
@@ -351,13 +350,10 @@ fn services(query: &GrantQuery) -> (&'static str, Vec<Param>) {
     let object_type = Param::from(query.object_type.name());
     match query.service_ids.as_slice() {
         [id] => ("g.service_id = CAST(?1 AS INTEGER)", vec![Param::Int64(*id), object_type]),
-        ids => {
-            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-            (
-                "g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))",
-                vec![sql::stored_strings(&ids).into(), object_type],
-            )
-        }
+        ids => (
+            "g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))",
+            vec![sql::stored_ids(ids).into(), object_type],
+        ),
     }
 }
 

@@ -333,6 +333,12 @@ test("a wrong line of CSV is reported, also after cells with line breaks", async
   const quoted = service(1000, '"a, ""quoted"" cell"');
   const text = (...between) =>
     `${[head, ...rows.slice(0, 200), quoted, ...between, ...rows.slice(200)].join("\r\n")}\r\n`;
+  writeFileSync(file, `${text()}service,,1002,"cut o`);
+  const cut = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
+  assert.equal(cut.code, 1, cut.stderr);
+  assert.match(cut.stderr, new RegExp(`^${file}:403: has a quote that is never closed`));
+  assert.equal((await tallyOf(await exported(postern, folder))).counts.grant, undefined);
+
   writeFileSync(file, text(service(1001, '"two\r\nlines"'), row(400, "VIEW|FLY")));
   const refused = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
   assert.equal(refused.code, 1, refused.stderr);

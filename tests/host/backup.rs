@@ -1205,6 +1205,11 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
     assert_eq!(import(&isolate, "ndjson", cycle).0, 409);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
     assert_eq!(import(&isolate, "csv", "record,id,wings\ngroup,1,2").0, 400);
+    let (status, body) = import(&isolate, "csv", "record,id,name\ngroup,1,a\ngroup,2,\"b");
+    assert_eq!((status, &body["errors"][0]["line"]), (400, &json!(3)), "{body}");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
+    let lines = "record,id,name\rgroup,1,a\rgroup,2,b\r";
+    assert_eq!(import(&isolate, "csv", lines), (200, json!({ "imported": 2 })));
     assert_eq!(import(&isolate, "xml", "").0, 400);
 }
 

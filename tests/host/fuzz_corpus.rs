@@ -1,11 +1,29 @@
 //! The bytes that `cargo fuzz` found so far, given to the readers that they are for.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
+
+/// The names in a folder, without what follows a dot.
+fn names_in(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    entries
+        .map(|entry| entry.expect("an entry of the folder").path())
+        .map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn every_target_has_a_corpus_and_a_program_for_cargo_fuzz_and_no_other_has() {
+    let all: BTreeSet<_> = targets::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names_in("fuzz/corpus"), all);
+    assert_eq!(names_in("fuzz/fuzz_targets"), all);
+}
 
 #[test]
 fn every_reader_holds_its_promise_over_the_corpus_of_the_fuzzers() {

@@ -51,8 +51,11 @@ which kind a line is. Members in bold identify the record. An import replaces th
 there. A member that a kind does not have is refused, and so is a second record about the same
 thing.
 
-Numbers and flags may be texts. In CSV an empty cell is a member that is left out. Sealed members
-travel only with `secrets=sealed`.
+Numbers and flags may be texts. Sealed members travel only with `secrets=sealed`.
+
+CSV is as in RFC 4180. An empty cell is a member that is left out. A line ends with a line feed, a
+carriage return or both. A quote opens a cell only where the cell begins, and elsewhere it is a
+character.
 "
     );
     for kind in &KINDS {

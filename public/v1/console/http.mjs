@@ -1,7 +1,7 @@
 // One request to the API of the same origin, and what went wrong in words.
 
 import { has, language, t } from "./i18n.mjs";
-import { ruleOf } from "./rules.mjs";
+import { ruleOf } from "./error_rules.mjs";
 
 /** Longer than the Worker takes for anything; an import sends 1 MiB over a slow line. */
 const PATIENCE_MS = 60_000;

@@ -157,12 +157,16 @@ fn wrong(line: usize, field: &str, why: impl Into<String>) -> Vec<LineError> {
     vec![LineError { line, field: field.to_owned(), why: why.into() }]
 }
 
+fn refuse_ndjson(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
+    if names.get(0).unwrap_or_default().trim_start().starts_with('{') {
+        return Err(wrong(1, "", "looks like NDJSON: leave out ?format=csv"));
+    }
+    Ok(())
+}
+
 /// Refuses a first line that does not name the columns.
 fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
     let first = names.get(0).unwrap_or_default();
-    if first.trim_start().starts_with('{') {
-        return Err(wrong(1, "", "looks like NDJSON: leave out ?format=csv"));
-    }
     if names.len() == 1 && first.contains(SEPARATORS) {
         return Err(wrong(
             1,
@@ -204,22 +208,67 @@ fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let names =
         reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
+    refuse_ndjson(&names)?;
+    let begins = record_lines(text).map_err(|line| {
+        wrong(line, "", "has a quote that is never closed: the file may have been cut off")
+    })?;
     check_head(&names)?;
-    let row = move |row: csv::Result<csv::StringRecord>| match row {
-        Ok(row) => {
-            let line =
-                row.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+    let row = move |(index, row): (usize, csv::Result<csv::StringRecord>)| {
+        // The first record is the names of the columns.
+        let line = begins.get(index + 1).copied().unwrap_or(0);
+        let members = row.map(|row| {
             let cells = names.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
-            (line, Ok(cells.map(|(name, cell)| (name.to_owned(), json!(cell))).collect()))
-        }
-        Err(error) => {
-            let line = error
-                .position()
-                .map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-            (line, Err((String::new(), format!("is no CSV: {error}"))))
-        }
+            cells.map(|(name, cell)| (name.to_owned(), json!(cell))).collect()
+        });
+        (line, members.map_err(|error| (String::new(), unreadable_row(&error))))
     };
-    Ok(Box::new(reader.into_records().map(row)))
+    Ok(Box::new(reader.into_records().enumerate().map(row)))
+}
+
+fn unreadable_row(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} cells, and the first line has {expected_len}")
+        }
+        _ => format!("is no CSV: {error}"),
+    }
+}
+
+/// The number of the line at which each record of CSV begins. The error is that number for a record
+/// whose quote is never closed.
+///
+/// The crate `csv` reads a cell that was cut off as a whole one, and counts line feeds only. This
+/// finds the same records as it does, and so does `cut_records.mjs` of the console. A line ends with
+/// a line feed, a carriage return or both. A quote opens a cell only where the cell begins.
+fn record_lines(text: &str) -> Result<Vec<usize>, usize> {
+    enum At {
+        Begin,
+        Unquoted,
+        Quoted,
+        /// Behind a quote that closes the cell, unless another quote follows.
+        Closed,
+    }
+    let (mut begins, mut line, mut at) = (Vec::new(), 1, At::Begin);
+    let (mut is_within, mut before) = (false, 0);
+    for byte in text.bytes() {
+        let ends_line = matches!(byte, b'\n' | b'\r');
+        if !is_within && !ends_line {
+            begins.push(line);
+            is_within = true;
+        }
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Closed,
+            (At::Begin | At::Closed, b'"') | (At::Quoted, _) => At::Quoted,
+            (_, b',' | b'\n' | b'\r') => At::Begin,
+            _ => At::Unquoted,
+        };
+        if ends_line {
+            is_within = is_within && matches!(at, At::Quoted);
+            line += usize::from((before, byte) != (b'\r', b'\n'));
+        }
+        before = byte;
+    }
+    if matches!(at, At::Quoted) { Err(begins.last().copied().unwrap_or(1)) } else { Ok(begins) }
 }
 
 fn csv_line(record: &Record) -> String {
@@ -378,6 +427,71 @@ mod tests {
         }
         assert_eq!(Format::Csv.read("record,id\n").map(|records| records.len()), Ok(0));
         assert_eq!(Format::Ndjson.read("").map(|records| records.len()), Ok(0));
+    }
+
+    /// What `cut_records.mjs` makes of texts of CSV, written by `tests/edge/console_parts.test.mjs`.
+    #[test]
+    fn the_console_cuts_csv_into_what_is_read_of_the_whole() {
+        let cases: Value =
+            serde_json::from_str(include_str!("../../../tests/edge/cuts_of_csv.json")).unwrap();
+        let rows = |text: &str| csv(text).map(Iterator::collect::<Vec<_>>);
+        let mut compared = 0;
+        for case in cases.as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            let whole = rows(text);
+            if let Some(line) = case["unclosed"].as_u64() {
+                let line = usize::try_from(line).unwrap();
+                let errors = whole.unwrap_err();
+                assert_eq!(errors.len(), 1, "{text:?}");
+                assert_eq!(errors[0].line, line, "{text:?}: {errors:?}");
+                assert!(errors[0].why.contains("never closed"), "{text:?}: {errors:?}");
+                continue;
+            }
+            let Ok(whole) = whole else {
+                // Cut off within the names of the columns.
+                assert!(!text.contains("record,id") && !text.contains("\"record\",id"), "{text:?}");
+                continue;
+            };
+            let mut pieces = Vec::new();
+            for body in case["bodies"].as_array().unwrap() {
+                let lines = body[1].as_array().unwrap();
+                for (line, members) in rows(body[0].as_str().unwrap()).unwrap() {
+                    let line = usize::try_from(lines[line - 1].as_u64().unwrap()).unwrap();
+                    pieces.push((line, members));
+                }
+            }
+            assert_eq!(pieces, whole, "{text:?}");
+            compared += whole.len();
+        }
+        assert!(compared > 500, "{compared}");
+    }
+
+    #[test]
+    fn a_line_of_csv_ends_with_a_line_feed_a_carriage_return_or_both() {
+        for end in ["\n", "\r", "\r\n"] {
+            let text = ["record,id,name", "group,1,\"a\"", "", "group,2,b", ""].join(end);
+            let records = Format::Csv.read(&text).unwrap();
+            let lines: Vec<_> = records.iter().map(|(line, _)| *line).collect();
+            assert_eq!(lines, [2, 4], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn csv_that_is_cut_off_within_a_cell_is_refused() {
+        let whole = "record,id,name\ngroup,1,a\ngroup,2,\"b\"\"c\"\"\"\n";
+        assert_eq!(Format::Csv.read(whole).map(|records| records.len()), Ok(2));
+        let opened = whole.rfind("\"b").unwrap();
+        for end in opened + 1..whole.len() - 1 {
+            let read = Format::Csv.read(&whole[..end]);
+            // A quote at the end may be the one that closes the cell.
+            let quotes = whole[opened..end].matches('"').count();
+            assert_eq!(read.is_ok(), quotes.is_multiple_of(2), "{}", &whole[..end]);
+            if let Err(errors) = read {
+                assert_eq!((errors.len(), errors[0].line), (1, 3), "{errors:?}");
+                assert!(errors[0].why.contains("cut off"), "{errors:?}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ import { expectSound, opened } from "./opened.mjs";
 import { open, openWatched } from "./support.mjs";
 import { browser, postern } from "./shared.mjs";
 
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
 const failures = (status) => [new RegExp(`Failed to load resource.*${status}`)];
 
 const grant = (service, authObjectType, authObjectId, permissions, more) =>
@@ -130,19 +133,56 @@ test("a link from a user's access has the answer, without a further press", asyn
   check();
 });
 
+test("a field that finds nothing leads to where such a thing is created", async (test) => {
+  const { page, t, field, dialog, check } = await opened(test, "#/give");
+  const titles = ["users.create", "group.create", "department.create"];
+  const search = async () => {
+    await open(page, "#/give");
+    await field("give.to").fill("of no such name");
+    for (const title of titles) await page.getByRole("link", { name: t(title) }).waitFor();
+  };
+  await search();
+  await expectSound(page);
+  for (const [at, title] of titles.entries()) {
+    if (at > 0) await search();
+    await page.getByRole("link", { name: t(title) }).click();
+    await dialog.getByRole("heading", { name: t(title) }).waitFor();
+    await dialog.getByRole("button", { name: t("common.cancel") }).click();
+  }
+  await search();
+  await field("give.to").press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await dialog.getByRole("heading", { name: t("group.create") }).waitFor();
+  await dialog.getByRole("button", { name: t("common.cancel") }).click();
+  await open(page, "#/give");
+  await field("give.service").fill("of no such name");
+  await page.getByRole("link", { name: t("service.create") }).click();
+  await dialog.getByRole("heading", { name: t("service.create") }).waitFor();
+  check();
+});
+
 test("the audit trail says in words who did what to whom, and offers days to choose", async (test) => {
   await grant(1, "GROUP", 2, ["TEST"], { expiresAt: Date.UTC(2100, 5, 1) });
   const headers = { authorization: basic("admin", "not the password") };
   await postern.send({ path: "/v1/verify", headers });
-  const { page, t, check } = await opened(test, "#/audit");
-  await page.getByRole("link", { name: t("audit.day.yesterday") }).click();
-  await page.getByText(t("audit.none")).waitFor();
-  const [from, until] = await page.evaluate(() => {
-    const query = new URLSearchParams(location.hash.split("?")[1]);
-    return ["from", "until"].map((name) => new Date(Number(query.get(name))).toISOString());
-  });
-  assert.ok(Date.parse(from) < Date.parse(until) && Date.parse(until) <= Date.now(), from);
-  await page.getByRole("link", { name: t("audit.day.today") }).click();
+  const { page, t, check } = await opened(test, "#/audit", { timezoneId: "Asia/Tokyo" });
+  const midnight = (ago) => {
+    const there = Date.now() + 9 * HOUR_MS;
+    return `${there - (there % DAY_MS) - 9 * HOUR_MS - ago * DAY_MS}`;
+  };
+  for (const [day, from, until] of [
+    ["lastWeek", midnight(6), null],
+    ["yesterday", midnight(1), midnight(0)],
+    ["today", midnight(0), null],
+  ]) {
+    const link = page.getByRole("link", { name: t(`audit.day.${day}`) });
+    await link.click();
+    await link.and(page.locator("[aria-current=true]")).waitFor();
+    if (day === "yesterday") await page.getByText(t("audit.none")).waitFor();
+    const query = new URLSearchParams(new URL(page.url()).hash.split("?")[1]);
+    assert.deepEqual([query.get("from"), query.get("until")], [from, until], day);
+  }
   const given = page
     .getByRole("row")
     .filter({ hasText: t("action.grant.create") })

@@ -2,12 +2,11 @@
 // make it larger; the times are printed, and only counts are asserted.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { records, sizes } from "../../scale/directory.mjs";
-import { startBrowser } from "../support/browser.mjs";
-import { fill } from "./filled.mjs";
 import { ROUTES } from "./routes.mjs";
-import { open, openWatched, signIn, startConsole } from "./support.mjs";
+import { browser, postern } from "./shared.mjs";
+import { open, openWatched, signIn } from "./support.mjs";
 
 const USERS = Number(process.env.USERS || 10_000);
 const GRANTS = Number(process.env.GRANTS || 30_000);
@@ -20,23 +19,6 @@ const PART = 1_000_000;
 const MOST_REQUESTS = 12;
 const MOST_ROWS = 60;
 const MOST_BYTES = 300_000;
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-  await importAll();
-  const [{ grants }] = await postern.tool("query", {
-    sql: "SELECT COUNT(*) AS grants FROM grants",
-  });
-  assert.ok(grants >= GRANTS, `${grants} grants`);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
 
 /** Beside what `fill` has brought: ids of services, departments and groups begin anew. */
 async function importAll() {
@@ -80,6 +62,14 @@ const OPENED = [
   "/users/5000",
   "/users/5000/access",
 ];
+
+test(`a directory of ${USERS} users and ${GRANTS} grants is imported`, async () => {
+  await importAll();
+  const [{ grants }] = await postern.tool("query", {
+    sql: "SELECT COUNT(*) AS grants FROM grants",
+  });
+  assert.ok(grants >= GRANTS, `${grants} grants`);
+});
 
 test(`with ${USERS} users and ${GRANTS} grants each page asks for a page`, async (test) => {
   const tab = await openWatched(test, browser);

@@ -49,8 +49,19 @@ const COPIED = [
   ...["Makefile", "wrangler.toml", "package.json"],
 ];
 
-function makeFolder() {
+/** Folders that are removed when this process ends. */
+const folders = new Set();
+process.on("exit", () => folders.forEach(remove));
+const remove = (folder) => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+
+function newFolder() {
   const folder = mkdtempSync(join(tmpdir(), "postern-guide-"));
+  folders.add(folder);
+  return folder;
+}
+
+function makeFolder() {
+  const folder = newFolder();
   const list = ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...COPIED];
   const tracked = execFileSync("git", list, { cwd: top, encoding: "utf8" });
   for (const path of tracked.trim().split("\n")) {
@@ -92,6 +103,17 @@ async function dev(folder, port) {
   }
   await end(child);
   throw new Error(`make dev did not start:\n${output}`);
+}
+
+let started;
+/**
+ * A folder in which `make dev` has run once. That takes three times as long as to start it again,
+ * so it is done once for all checkouts.
+ */
+async function startedOnce() {
+  const folder = makeFolder();
+  await end(await dev(folder, await freePort()));
+  return folder;
 }
 
 const listens = (port) =>
@@ -139,9 +161,14 @@ class Shell {
   }
 }
 
-/** A checkout in which `make dev` runs, and its shell, until the test (a context) is over. */
+/**
+ * A fresh checkout in which `make dev` runs, and its shell, until the test (a context) is over.
+ * `type` types commands. `tidy` does what pages ask for at their end, and opens another terminal.
+ */
 export async function startCheckout(context) {
-  const folder = makeFolder();
+  started ??= startedOnce();
+  const folder = newFolder();
+  cpSync(await started, folder, { recursive: true, verbatimSymlinks: true });
   const [port, application] = [await freePort(), await freePort()];
   const here = (text) =>
     text.replaceAll("localhost:8787", `localhost:${port}`).replaceAll(/\b9000\b/g, application);
@@ -151,11 +178,12 @@ export async function startCheckout(context) {
   };
   let server = await dev(folder, port);
   let read = variables();
-  const shell = new Shell(folder);
+  let shell = new Shell(folder);
   context.after(async () => {
     await shell.stop();
     await end(server);
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    remove(folder);
+    folders.delete(folder);
   });
 
   /**
@@ -177,6 +205,12 @@ export async function startCheckout(context) {
         for (let tries = 0; tries < 100 && !(await listens(application)); tries += 1)
           await sleep(50);
       return typed;
+    },
+    async tidy() {
+      // This ends the application, too.
+      await shell.stop();
+      writeFileSync(join(folder, ".dev.vars"), variables().replaceAll(/^ORIGIN_.*\n/gm, ""));
+      shell = new Shell(folder);
     },
   };
 }

@@ -43,17 +43,21 @@ type Keys = Arc<HashMap<Algorithm, (DecodingKey, Validation)>>;
 fn verified(keys: &Keys, headers: &HeaderMap) -> Option<Verified> {
     let token = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     let (key, validation) = keys.get(&decode_header(token).ok()?.alg)?;
-    let Claims { loginname: username, name, email, exp } = decode(token, key, validation).ok()?.claims;
+    let Claims { loginname: username, name, email, exp } =
+        decode(token, key, validation).ok()?.claims;
     Some(Verified { active: true, user: User { username, name, email }, expires_at: exp })
 }
 
-async fn verify(State(keys): State<Keys>, headers: HeaderMap) -> Result<Json<Verified>, StatusCode> {
+async fn verify(
+    State(keys): State<Keys>,
+    headers: HeaderMap,
+) -> Result<Json<Verified>, StatusCode> {
     verified(&keys, &headers).map(Json).ok_or(StatusCode::UNAUTHORIZED)
 }
 
 fn keys(file: &str) -> Keys {
-    let texts: HashMap<Algorithm, String> =
-        serde_json::from_str(&fs::read_to_string(file).expect("the file of the keys")).expect("keys by algorithm");
+    let text = fs::read_to_string(file).expect("the file of the keys");
+    let texts: HashMap<Algorithm, String> = serde_json::from_str(&text).expect("keys by algorithm");
     let read = |(alg, text): (Algorithm, String)| {
         let key = match alg {
             Algorithm::HS256 => DecodingKey::from_secret(text.as_bytes()),

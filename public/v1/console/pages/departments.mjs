@@ -38,7 +38,7 @@ function asTree(items) {
 
 export default function Departments({ query }) {
   const all = useLoad(readAll, []);
-  const [making, setMaking] = useState(null);
+  const [making, setMaking] = useState(query.do === "create" ? {} : null);
   const closed = (made) => {
     setMaking(null);
     if (made) all.reload();

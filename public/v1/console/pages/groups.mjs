@@ -27,7 +27,7 @@ const columns = () => [
 ];
 
 export default function Groups({ query }) {
-  const [making, setMaking] = useState(false);
+  const [making, setMaking] = useState(query.do === "create");
   const closed = (made) => {
     setMaking(false);
     if (made) go(path`/groups/${made.id}`);

@@ -62,7 +62,7 @@ export const SwitchBadge = ({ on }) => html`
 `;
 
 export default function Services({ query }) {
-  const [making, setMaking] = useState(false);
+  const [making, setMaking] = useState(query.do === "create");
   return html`
     <${Page}
       title=${t("services.title")}

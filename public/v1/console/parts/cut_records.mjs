@@ -5,7 +5,11 @@
 export const MAX_REQUEST_BYTES = 1024 * 1024;
 
 const BLOCK_BYTES = 256 * 1024;
-const [LINE_FEED, CARRIAGE_RETURN, SPACE, QUOTE] = [10, 13, 32, 34];
+const [LINE_FEED, CARRIAGE_RETURN, SPACE, QUOTE, COMMA] = [10, 13, 32, 34, 44];
+
+/** Where in a cell of CSV the next byte is. CLOSED is behind a quote that closes the cell, unless
+ * another quote follows. */
+const [BEGIN, UNQUOTED, QUOTED, CLOSED] = [0, 1, 2, 3];
 
 /** A line that no request can carry. */
 export class UnsendableLine extends Error {
@@ -20,12 +24,16 @@ export class UnsendableLine extends Error {
  * `{ offset, line }` as an earlier request's `end`: `{ body, lines, end }`. `lines` has the line in
  * the file of each line of the body. The secrets of one key stay together: Postern adds none to a
  * key that has one.
+ *
+ * Of a file of CSV that is cut off within a cell, or has a cell that is too long, nothing is
+ * yielded: it is read to its end first.
  */
 export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTES) {
+  if (format === "csv") await readThrough(records(file, format, start, maxBytes));
   const head = format === "csv" ? await headOf(file, maxBytes) : undefined;
   let request = emptyRequest(head);
   for await (const record of records(file, format, start, maxBytes)) {
-    if (record.line !== head?.line && !isBlank(record.bytes)) {
+    if (record.line !== head?.line && !isBlank(record, format)) {
       const size = record.bytes.length + 1;
       if (request.size + size > maxBytes && request.records.length > 0) {
         const next = emptyRequest(head);
@@ -43,6 +51,10 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
   if (request.records.length > 0) yield finished(request);
 }
 
+async function readThrough(records) {
+  while (!(await records.next()).done);
+}
+
 const emptyRequest = (head) => ({ head, records: [], size: head ? head.bytes.length + 1 : 0 });
 
 function add(request, record) {
@@ -56,7 +68,8 @@ function finished({ head, records: all }) {
   return { body, lines: sent.flatMap(linesOf), records: all.length, end: all.at(-1).end };
 }
 
-function joined(parts) {
+/** One array of all the bytes. */
+export function joined(parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -67,12 +80,7 @@ function joined(parts) {
 }
 
 /** The numbers of a record's lines. */
-function linesOf({ bytes, line }) {
-  const numbers = [line];
-  let at = bytes.indexOf(LINE_FEED);
-  for (; at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) numbers.push(line + numbers.length);
-  return numbers;
-}
+const linesOf = ({ line, count }) => Array.from({ length: count }, (_, at) => line + at);
 
 const KEY_SECRET = /^(?:\{"record":"keySecret"|keySecret),.*?(\d+),(?:"prefix":")?pst_/;
 
@@ -86,45 +94,73 @@ function isOfSameKey(one, other) {
 /** The line of column names: the first that is not blank. */
 async function headOf(file, maxBytes) {
   for await (const record of records(file, "csv", { offset: 0, line: 0 }, maxBytes)) {
-    if (!isBlank(record.bytes)) return record;
+    if (!isBlank(record, "csv")) return record;
   }
   return undefined;
 }
 
 /**
- * Yields `{ bytes, line, end }`: a record without the end of its last line, the number of its first
- * line, and where the next one begins. In CSV a cell in quotes may hold line breaks.
+ * Yields `{ bytes, line, count, end }`: a record without the end of its last line, the number of
+ * its first line, of how many lines it is, and where the next one begins.
  */
 async function* records(file, format, start, maxBytes) {
   let { offset, line } = start;
   let rest = new Uint8Array(0);
-  // How much of `rest` has been looked at, and whether a quote is open there.
-  let [seen, isQuoted, linesWithin] = [0, false, 0];
+  // How much of `rest` has been looked at, where in a cell that is, and how many lines ended.
+  let [seen, cell, count] = [0, BEGIN, 0];
+
+  /** Moves `seen` behind the end of a record, and answers whether there is one. */
+  const find = {
+    ndjson() {
+      const found = rest.indexOf(LINE_FEED, seen);
+      seen = found === -1 ? rest.length : found + 1;
+      count = found === -1 ? 0 : 1;
+      return found !== -1;
+    },
+    // By the same rules as `record_lines` in src/domain/backup/format.rs. A line ends with a line
+    // feed, a carriage return or both. A quote opens a cell only where the cell begins.
+    csv(isLast) {
+      while (seen < rest.length) {
+        const byte = rest[seen];
+        const isReturn = byte === CARRIAGE_RETURN;
+        // The next block may begin with the line feed that belongs to it.
+        if (isReturn && seen + 1 === rest.length && !isLast) return false;
+        seen += isReturn && rest[seen + 1] === LINE_FEED ? 2 : 1;
+        const endsLine = isReturn || byte === LINE_FEED;
+        if (endsLine) count += 1;
+        if (cell === QUOTED) cell = byte === QUOTE ? CLOSED : QUOTED;
+        else if (byte === QUOTE) cell = cell === UNQUOTED ? UNQUOTED : QUOTED;
+        else cell = endsLine || byte === COMMA ? BEGIN : UNQUOTED;
+        if (endsLine && cell === BEGIN) return true;
+      }
+      return false;
+    },
+  }[format];
 
   function* take(isLast) {
     let from = 0;
+    if (offset === 0 && seen === 0 && beginsWithMark(rest)) seen = 3;
     for (;;) {
-      const found = rest.indexOf(LINE_FEED, seen);
-      const end = found === -1 ? rest.length : found;
-      if (format === "csv" && quotesBetween(rest, seen, end) % 2 === 1) isQuoted = !isQuoted;
-      seen = found === -1 ? end : end + 1;
-      if (found !== -1 && isQuoted) {
-        linesWithin += 1;
-        continue;
-      }
-      if (found === -1 && (!isLast || from === rest.length)) break;
-      const first = line + 1;
       const begins = offset === 0 && beginsWithMark(rest) ? 3 : from;
-      const ends = end > begins && rest[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
-      line += 1 + linesWithin;
+      const isFound = find(isLast);
+      if (!isFound && (!isLast || from === rest.length)) break;
+      if (isLast && cell === QUOTED) throw new UnsendableLine(line + 1, "quote");
+      if (!isFound) count += 1;
+      let ends = seen;
+      if (ends > begins && rest[ends - 1] === LINE_FEED) ends -= 1;
+      if (ends > begins && rest[ends - 1] === CARRIAGE_RETURN) ends -= 1;
+      const first = line + 1;
+      const bytes = rest.subarray(begins, ends);
+      line += count;
       offset += seen - from;
-      linesWithin = 0;
-      yield { bytes: rest.subarray(begins, ends), line: first, end: { offset, line } };
+      yield { bytes, line: first, count, end: { offset, line } };
       from = seen;
+      count = 0;
     }
     rest = rest.subarray(from);
     seen -= from;
-    if (rest.length > maxBytes) throw new UnsendableLine(line + 1, isQuoted ? "quote" : "long");
+    if (rest.length > maxBytes)
+      throw new UnsendableLine(line + 1, cell === QUOTED ? "quote" : "long");
   }
 
   for (let at = start.offset; at < file.size; at += BLOCK_BYTES) {
@@ -138,15 +174,9 @@ async function* records(file, format, start, maxBytes) {
 /** Whether a file begins with the mark by which some editors say UTF-8. */
 const beginsWithMark = (bytes) => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 
-function quotesBetween(bytes, from, to) {
-  // Only this part is searched: a search of the rest for each line would be quadratic.
-  const part = bytes.subarray(from, to);
-  let count = 0;
-  for (let at = part.indexOf(QUOTE); at !== -1; at = part.indexOf(QUOTE, at + 1)) count += 1;
-  return count;
-}
-
-const isBlank = (bytes) => bytes.every((byte) => byte <= SPACE);
+/** Whether Postern skips this line. In CSV, a line of spaces is a record of one cell. */
+const isBlank = ({ bytes }, format) =>
+  format === "csv" ? bytes.length === 0 : bytes.every((byte) => byte <= SPACE);
 
 /**
  * Where a line of an export stands, for `after`: without what is long or sealed, because URLs end

@@ -2,10 +2,9 @@
 // by `tell`.
 
 import { api } from "../api.mjs";
-import { Problem } from "../http.mjs";
+import { parse, Problem } from "../http.mjs";
 import { choices } from "../keep.mjs";
-import { parse } from "../http.mjs";
-import { placeOf, requests, UnsendableLine } from "./cut_records.mjs";
+import { joined, placeOf, requests, UnsendableLine } from "./cut_records.mjs";
 
 const LINE_FEED = 10;
 /** Parts of the file are given to the browser at this size, which may then put them on its disk. */
@@ -15,11 +14,14 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 
 const pause = (ms, signal) =>
   new Promise((done, failed) => {
-    const timer = setTimeout(done, ms);
     const stopped = () => {
       clearTimeout(timer);
       failed(signal.reason);
     };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stopped);
+      done();
+    }, ms);
     signal.addEventListener("abort", stopped, { once: true });
   });
 
@@ -100,7 +102,7 @@ export { UnsendableLine };
 export function startExport({ format, secrets }) {
   const headLines = format === "csv" ? 1 : 0;
   const parts = [];
-  let [pending, pendingBytes, lines, total, last, isWhole] = [[], 0, 0, 0, undefined, false];
+  let [pending, pendingBytes, lines, total, last] = [[], 0, 0, 0];
 
   const keep = (bytes) => {
     pending.push(bytes);
@@ -114,8 +116,8 @@ export function startExport({ format, secrets }) {
   /** Takes whole lines, and answers what is left of the last one. */
   const take = (rest, chunk) => {
     const end = chunk.lastIndexOf(LINE_FEED);
-    if (end === -1) return joined(rest, chunk);
-    const whole = joined(rest, chunk.subarray(0, end + 1));
+    if (end === -1) return joined([rest, chunk]);
+    const whole = joined([rest, chunk.subarray(0, end + 1)]);
     for (const byte of whole) if (byte === LINE_FEED) lines += 1;
     const from = whole.lastIndexOf(LINE_FEED, whole.length - 2) + 1;
     last = new TextDecoder().decode(whole.subarray(from, whole.length - 1));
@@ -143,14 +145,12 @@ export function startExport({ format, secrets }) {
       tell({ records: records(), total, waitMs: 0 });
     }
     if (rest.length > 0) throw new Problem({ status: 0, reason: "network" });
-    isWhole = true;
   }
 
   const type = format === "csv" ? "text/csv" : "application/x-ndjson";
   return {
     run,
     file: () => new Blob([...parts, ...pending], { type }),
-    isWhole: () => isWhole,
     records,
   };
 }
@@ -162,13 +162,6 @@ async function read(reader) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ status: 0, reason: "network" });
   }
-}
-
-function joined(first, second) {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
 }
 
 /** Gives a file to whoever reads the page, as a download. */

@@ -2,10 +2,21 @@
 
 import { oneOf, t } from "../i18n.mjs";
 import { classes, html, useEffect, useRef, useState } from "../lib.mjs";
+import { href } from "../router.mjs";
 import { useTied } from "./form.mjs";
 import { asTyped, findOf, strangers } from "./search.mjs";
 
 const PAUSE_MS = 200;
+
+/** Where each kind is created, and the text that says so. */
+const CREATED = {
+  user: [href("/users", { do: "create" }), "users.create"],
+  group: [href("/groups", { do: "create" }), "group.create"],
+  department: [href("/departments", { do: "create" }), "department.create"],
+  service: [href("/services", { do: "create" }), "service.create"],
+  tokenApp: [href("/new-token-app"), "apps.new"],
+  organization: [href("/organizations", { do: "new" }), "organizations.new"],
+};
 
 /** What is offered for a text, while the list is open. */
 function useOptions({ kinds, text, isOpen, unregistered, anyName }) {
@@ -113,6 +124,9 @@ export function Combobox(props) {
   };
   const words = isOpen ? inWords({ state, options, problem, kinds, text }) : "";
   const shown = isOpen && options.length > 0;
+  const isNothing = isOpen && state === "found" && options.length === 0;
+  const left = ({ currentTarget, relatedTarget }) =>
+    currentTarget.closest(".combobox").contains(relatedTarget) || setOpen(false);
   return html`<div class="field combobox">
     <label for=${id}>${label}</label>
     <input
@@ -133,7 +147,7 @@ export function Combobox(props) {
       onInput=${typed}
       onKeyDown=${(event) => keys[event.key]?.(event)}
       onClick=${() => setOpen(true)}
-      onBlur=${() => setOpen(false)}
+      onBlur=${left}
     />
     ${
       value &&
@@ -169,9 +183,24 @@ export function Combobox(props) {
     </div>
     <p class="sr-only" role="status">${words}</p>
     ${isOpen && !shown && html`<p class="option-note" aria-hidden="true">${words}</p>`}
+    ${
+      isNothing &&
+      html`
+      <p class="option-note">
+        ${kinds.map((kind) => html`<${Create} key=${kind} kind=${kind} onBlur=${left} />`)}
+      </p>
+    `
+    }
     ${below}
   </div>`;
 }
+
+/** A press of the mouse leaves the focus in the field. Else its click would find no link. */
+const Create = ({ kind, onBlur }) => html`<a
+  href=${CREATED[kind][0]}
+  onMouseDown=${(event) => event.preventDefault()}
+  onBlur=${onBlur}
+>${t(CREATED[kind][1])}</a>`;
 
 const Option = ({ id, option, current, onPick }) => html`<div
   id=${id}

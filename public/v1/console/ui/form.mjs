@@ -73,10 +73,10 @@ const fieldOf = (form, name) => form?.elements.namedItem(name);
 function rulesBroken(form) {
   return [...form.elements]
     .filter((element) => element.name && element.willValidate && !element.validity.valid)
-    .map((element) => ({ element, name: element.name, rule: ruleOf(element) }));
+    .map((element) => ({ element, name: element.name, rule: brokenRule(element) }));
 }
 
-function ruleOf(element) {
+function brokenRule(element) {
   const { validity } = element;
   const of = (key, n) => t(`rule.${key}`, n === undefined ? {} : { n });
   if (validity.valueMissing) return of("required");
