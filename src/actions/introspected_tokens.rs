@@ -96,7 +96,7 @@ pub async fn ask(
     selection: &Selection,
 ) -> Result<Told> {
     let apps = known.candidates(selection).await?;
-    if apps.len() > MAX_ASKED {
+    if apps.iter().filter(|app| app.can_verify()).count() > MAX_ASKED {
         return Err(Error::invalid(
             "app",
             format!(

@@ -64,8 +64,7 @@ async fn verify_read<T>(
     match find_signer(cx, &mut known, unverified, &candidates).await {
         Ok(accepted) => caller(cx, known, accepted, hints, tell).await,
         Err(Error::Unauthenticated(Denied::BadSignature)) => {
-            if parameter.is_none()
-                && !names_known_issuer(&candidates)
+            if may_be_foreign(&mut known, unverified, parameter, hints.app).await?
                 && let Some(done) =
                     verify_introspected(cx, Shown::of_jwt(unverified), hints, tell).await?
             {
@@ -100,8 +99,9 @@ pub async fn accept_telling<T>(
                 Err(Error::Unauthenticated(Denied::BadSignature)) => {}
                 Err(error) => return Err(error),
             }
+            let may_be_foreign = may_be_foreign(&mut known, unverified, None, app).await?;
             let error = unsigned(&mut known, unverified, None, app).await;
-            if names_known_issuer(&candidates) {
+            if !may_be_foreign {
                 return Err(error);
             }
             error
@@ -118,10 +118,43 @@ pub async fn accept_telling<T>(
         .map(|accepted| Some(tell(&accepted)))
 }
 
-/// Whether the token names the issuer of one of these apps. Then it can only be that app's token,
-/// even if its keys have not signed it.
-fn names_known_issuer(candidates: &[Rc<TokenApp>]) -> bool {
-    candidates.iter().any(|app| app.terms.policy.issuer.is_some())
+/// Whether endpoints may be asked about a token that no key has signed. If the token names the
+/// issuer of an app with keys, it can only be a token of that app, so no endpoint is asked.
+///
+/// A `kid` that is the name of an app has narrowed the candidates to that app. The answer must not
+/// tell that there is such an app. So it depends on all apps here: on their number, too.
+async fn may_be_foreign(
+    known: &mut Known<'_>,
+    token: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    app: Option<&str>,
+) -> Result<bool> {
+    if app.is_some() {
+        return Ok(parameter.is_none());
+    }
+    let all = known.candidates(&select(token, parameter, None)).await?;
+    refuse_too_many(&all)?;
+    Ok(parameter.is_none() && !names_known_issuer(&all))
+}
+
+/// Whether a token names the issuer of one of the apps that were selected by its issuer.
+fn names_known_issuer(selected: &[Rc<TokenApp>]) -> bool {
+    selected.iter().any(|app| app.terms.policy.issuer.is_some())
+}
+
+/// Fails if more apps than [`MAX_CANDIDATES`] have keys that could have signed a token. D1 selects
+/// one app more than that at most, those without a secret last. So if the last one has a secret,
+/// there may be further apps.
+fn refuse_too_many(apps: &[Rc<TokenApp>]) -> Result<()> {
+    let may_be_cut =
+        apps.len() == MAX_CANDIDATES + 1 && apps.last().is_some_and(|app| !app.lacks_secret());
+    if apps.iter().filter(|app| app.can_verify()).count() <= MAX_CANDIDATES && !may_be_cut {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "app",
+        format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token"),
+    ))
 }
 
 /// Verifies a token that is not a JSON Web Token, if a token app has an introspection endpoint.
@@ -220,14 +253,7 @@ pub async fn may_be_of<'c>(
     let of = |app: Option<&str>| select(unverified, parameter, app);
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
-    if candidates.len() > MAX_CANDIDATES {
-        return Err(Error::invalid(
-            "app",
-            format!(
-                "must name the token app: more than {MAX_CANDIDATES} could have issued this token"
-            ),
-        ));
-    }
+    refuse_too_many(&candidates)?;
     Ok((known, candidates))
 }
 
