@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Hints, Proof, UserCaller};
-use crate::actions::find_signer::{self, Accepted, find_signer};
+use crate::actions::find_signer::{self, Accepted, find_app, find_signer};
 use crate::actions::introspected_tokens::{self, Shown, Told};
 use crate::actions::token_user;
 use crate::context::Cx;
@@ -15,8 +15,8 @@ use crate::domain::identity::opaque_token;
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::introspection::Said;
-use crate::domain::tokens::jwt::{MAX_BYTES, MAX_BYTES_IN_URL, UnverifiedToken};
-use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
+use crate::domain::tokens::jwt::{MAX_BYTES_IN_URL, UnverifiedToken};
+use crate::domain::tokens::token_app::{self, AppName, MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -129,12 +129,18 @@ async fn may_be_foreign(
     parameter: Option<&str>,
     app: Option<&str>,
 ) -> Result<bool> {
-    if app.is_some() {
-        return Ok(parameter.is_none());
-    }
-    let all = known.candidates(&select(token, parameter, None)).await?;
-    refuse_too_many(&all)?;
-    Ok(parameter.is_none() && !names_known_issuer(&all))
+    let all = match app {
+        Some(_) => Vec::new(),
+        None => known.candidates(&select(token, parameter, None)).await?,
+    };
+    Ok(is_foreign(&all)? && parameter.is_none())
+}
+
+/// [`may_be_foreign`], for all apps that may have issued the token. There are none if the call
+/// names an app.
+fn is_foreign(all: &[Rc<TokenApp>]) -> Result<bool> {
+    refuse_too_many(all)?;
+    Ok(!names_known_issuer(all))
 }
 
 /// Whether a token names the issuer of one of the apps that were selected by its issuer.
@@ -188,17 +194,7 @@ pub async fn introspect<'c>(
     shown: Shown<'_>,
     app: Option<&str>,
 ) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
-    if shown.token.len() > MAX_BYTES || !shown.may_be_shown() {
-        return Ok(None);
-    }
-    let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
-    let issuer = (app.is_none() && shown.is_jwt).then(issuer);
-    let selection = Selection {
-        algorithm: Algorithm::Introspection,
-        token_name: None,
-        app: app.map(str::to_owned),
-        issuer,
-    };
+    let Some(selection) = endpoints(shown, app) else { return Ok(None) };
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
@@ -207,6 +203,18 @@ pub async fn introspect<'c>(
         Told::Inactive => Err(Denied::Revoked.into()),
         Told::Active(app, said) => Ok(Some((known, app, said))),
     }
+}
+
+/// The apps whose endpoints may be asked about a token; `None` if no endpoint may see it.
+#[must_use]
+pub fn endpoints(shown: Shown<'_>, app: Option<&str>) -> Option<Selection> {
+    let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
+    shown.may_be_shown().then(|| Selection {
+        algorithm: Algorithm::Introspection,
+        token_name: None,
+        app: app.map(str::to_owned),
+        issuer: (app.is_none() && shown.is_jwt).then(issuer),
+    })
 }
 
 /// The caller who showed an accepted token.
@@ -255,6 +263,36 @@ pub async fn may_be_of<'c>(
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
     refuse_too_many(&candidates)?;
     Ok((known, candidates))
+}
+
+/// Finds the app that a signed token belongs to, as verification does, but among the given apps.
+/// These are all apps, read from D1 for an explanation. `None` if no key has signed the token, and
+/// endpoints may be asked about it. The error says why verification refuses the token.
+pub async fn signer_among(
+    cx: &Cx,
+    token: &UnverifiedToken<'_>,
+    apps: &[Rc<TokenApp>],
+    app: Option<&str>,
+) -> Result<Option<AppName>> {
+    let of = |name: Option<&str>| token_app::candidates(apps.iter(), &select(token, None, name));
+    let candidates = of(app.or_else(|| named_by_kid(token, apps)));
+    refuse_too_many(&candidates)?;
+    match find_app(cx, token, &candidates).await {
+        Ok(accepted) => Ok(Some(accepted.app.name.clone())),
+        Err(error @ Error::Unauthenticated(Denied::BadSignature)) => {
+            let all = if app.is_some() { Vec::new() } else { of(None) };
+            if is_foreign(&all)? { Ok(None) } else { Err(error) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of an enabled app that the token names by its `kid`.
+#[must_use]
+pub fn named_by_kid<'t>(token: &'t UnverifiedToken<'_>, apps: &[Rc<TokenApp>]) -> Option<&'t str> {
+    let is_app =
+        |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
+    token.key_id().filter(is_app)
 }
 
 /// The error when no app's key signed the token.
