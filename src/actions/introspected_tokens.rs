@@ -336,10 +336,11 @@ async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     let asked = introspect(cx, endpoint, shown).await;
     let url = endpoint.url.as_str();
     if let Err(problem) = &asked {
-        cx.log.line(&format!(
-            "{} does not introspect: {problem}",
-            url.split('?').next().unwrap_or_default()
-        ));
+        let url = url.split('?').next().unwrap_or_default();
+        let line = format!("{url} does not introspect: {problem}");
+        if cx.memory.lines.may_write(&line, cx.timer.now()) {
+            cx.log.line(&line);
+        }
     }
     cx.memory.introspections.note(url, asked.as_ref().err().cloned());
     match asked {
