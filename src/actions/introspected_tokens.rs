@@ -22,8 +22,6 @@ use crate::memory::known::Known;
 
 /// The largest number of endpoints that are asked about one token. Each of them sees the token.
 pub const MAX_ASKED: usize = 4;
-/// The largest number of endpoints that are asked about a made-up token for one call.
-const MAX_TRIED: usize = 8;
 /// The pause between two looks for an answer that another request has asked for.
 const POLL: Millis = Millis(25);
 /// How long a request waits. This is enough for a question that was lost with its request, and for
@@ -92,7 +90,7 @@ pub enum Told {
 }
 
 /// Asks the endpoints of a selection's apps in their order, until one says that the token is
-/// active. If the call names an app, only the endpoint of that app is asked.
+/// active.
 pub async fn ask(
     cx: &Cx,
     known: &mut Known<'_>,
@@ -100,9 +98,6 @@ pub async fn ask(
     selection: &Selection,
 ) -> Result<Told> {
     let apps = known.candidates(selection).await?;
-    if let Some(name) = &selection.app {
-        return ask_named(cx, known, shown, (name, apps.first()), selection).await;
-    }
     if are_too_many(&apps) {
         return Err(Error::invalid(
             "app",
@@ -114,15 +109,21 @@ pub async fn ask(
     }
     let mut told = Told::Nobody;
     let mut has_failed = false;
-    for (app, endpoint) in apps.iter().filter_map(introspecting) {
+    for app in &apps {
+        let Keys::Introspected(endpoint) = &app.keys else { continue };
         match outcome(cx, app, endpoint, shown).await {
             Outcome::Active(said) => return Ok(Told::Active(Rc::clone(app), said)),
             Outcome::Inactive => told = Told::Inactive,
             Outcome::Failed => has_failed = true,
         }
     }
-    refuse_to_judge(&apps)?;
-    if has_failed { Err(unanswered()) } else { Ok(told) }
+    refuse_to_judge(known, selection, apps).await?;
+    if has_failed {
+        let fault =
+            Fault::new("an introspection endpoint has not answered, and may know the token");
+        return Err(Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds())));
+    }
+    Ok(told)
 }
 
 /// Whether too many endpoints would have to be asked about one token.
@@ -131,57 +132,23 @@ pub fn are_too_many(apps: &[Rc<TokenApp>]) -> bool {
     apps.iter().filter(|app| app.can_verify()).count() > MAX_ASKED
 }
 
-/// Asks the endpoint of the app that the call names, if there is such an app.
-///
-/// For a token that was not active before, the answer must not tell whether there is one. So the
-/// call is limited alike for all names, and the endpoint's failure to answer about this token is
-/// told by no name. Whether endpoints fail is found out by made-up tokens instead: see
-/// [`is_any_failing`].
-async fn ask_named(
-    cx: &Cx,
-    known: &mut Known<'_>,
-    shown: Shown<'_>,
-    (name, app): (&str, Option<&Rc<TokenApp>>),
-    selection: &Selection,
-) -> Result<Told> {
-    let memory = &cx.memory.introspections;
-    let app = app.and_then(introspecting);
-    let was_active = app.is_some_and(|(app, _)| memory.was_active(&question(app, shown)));
-    let named = sha256_of(&[b"named:", name.as_bytes(), b"/", shown.token.as_bytes()]);
-    let may_ask = was_active || memory.may_ask_named(&named, &cx.network(), cx.timer.now());
-    let mut has_failed = !may_ask;
-    if let Some((app, endpoint)) = app.filter(|_| may_ask) {
-        let outcome = if was_active {
-            outcome(cx, app, endpoint, shown).await
-        } else {
-            outcome_once(cx, app, endpoint, shown).await
-        };
-        match outcome {
-            Outcome::Active(said) => return Ok(Told::Active(Rc::clone(app), said)),
-            Outcome::Failed => has_failed |= was_active,
-            Outcome::Inactive => {}
-        }
-    }
-    let all = Selection { app: None, issuer: None, ..selection.clone() };
-    let all = known.candidates(&all).await?;
-    if all.is_empty() {
-        return Ok(Told::Nobody);
-    }
-    refuse_to_judge(&all)?;
-    if has_failed || is_any_failing(cx, &all).await? {
-        return Err(unanswered());
-    }
-    Ok(Told::Inactive)
-}
-
 /// Fails if an app's client secret cannot be opened, or was left out of an import. Then nobody can
 /// say whether its endpoint knows the token. If the call names an app, all apps are looked at
 /// anyway, so that the answer does not tell which names exist.
-fn refuse_to_judge(apps: &[Rc<TokenApp>]) -> Result<()> {
-    let why = if apps.iter().any(|app| app.is_sealed()) {
+async fn refuse_to_judge(
+    known: &mut Known<'_>,
+    selection: &Selection,
+    apps: Vec<Rc<TokenApp>>,
+) -> Result<()> {
+    let all = if selection.app.is_some() {
+        known.candidates(&Selection { app: None, issuer: None, ..selection.clone() }).await?
+    } else {
+        apps
+    };
+    let why = if all.iter().any(|app| app.is_sealed()) {
         "no master key opens the client secret of a token app that introspects: is MASTER_KEY \
          the right one?"
-    } else if apps.iter().any(|app| app.lacks_secret()) {
+    } else if all.iter().any(|app| app.lacks_secret()) {
         "a token app that introspects has no client secret: GET /health names it to \
          administrators"
     } else {
@@ -190,68 +157,21 @@ fn refuse_to_judge(apps: &[Rc<TokenApp>]) -> Result<()> {
     Err(Error::Misconfigured(vec![why.to_owned()]))
 }
 
-/// The error while nobody can say whether an endpoint knows the token.
-fn unanswered() -> Error {
-    let fault = Fault::new("an introspection endpoint has not answered, and may know the token");
-    Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds()))
-}
-
-/// Whether the endpoint of any of the apps does not answer now. Each is asked about a made-up
-/// token, at most once in [`FAILED_FOR`]. What it answers about real tokens does not count here, so
-/// a stranger cannot see by this which app a call has reached.
-async fn is_any_failing(cx: &Cx, apps: &[Rc<TokenApp>]) -> Result<bool> {
-    for (app, endpoint) in apps.iter().filter_map(introspecting).take(MAX_TRIED) {
-        // No token has a space, so this is the question about no token.
-        let question = question(app, Shown::opaque(" "));
-        let known = known_or_asked(cx, &question, true).await;
-        let outcome = if let Some(outcome) = known {
-            outcome
-        } else {
-            let made_up = hex(&cx.random::<16>()?);
-            let outcome = match fetch(cx, endpoint, Shown::opaque(&made_up)).await {
-                Outcome::Failed => Outcome::Failed,
-                Outcome::Active(_) | Outcome::Inactive => Outcome::Inactive,
-            };
-            let until = cx.timer.now() + FAILED_FOR;
-            cx.memory.introspections.keep(question, &outcome, until);
-            outcome
-        };
-        if matches!(outcome, Outcome::Failed) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The app with its endpoint, if it has one.
-fn introspecting(app: &Rc<TokenApp>) -> Option<(&Rc<TokenApp>, &Endpoint)> {
-    if let Keys::Introspected(endpoint) = &app.keys { Some((app, endpoint)) } else { None }
-}
-
-/// The cache key of the question whether the app's endpoint knows the token.
-fn question(app: &TokenApp, shown: Shown<'_>) -> Question {
+async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
+    let kept_for = Millis::from_seconds(app.terms.policy.introspection_cache_s);
     let version = app.modified_at.0.to_string();
     // An app's name has no slash, so the parts cannot be confused.
-    sha256_of(&[
+    let question = sha256_of(&[
         app.name.as_str().as_bytes(),
         b"/",
         version.as_bytes(),
         b"/",
         shown.token.as_bytes(),
-    ])
-}
-
-/// How long the app lets Postern cache that a token is active.
-fn kept_for(app: &TokenApp) -> Millis {
-    Millis::from_seconds(app.terms.policy.introspection_cache_s)
-}
-
-async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
-    let question = question(app, shown);
+    ]);
     let begun = cx.timer.now();
     // If nothing may be cached, each request asks.
-    let is_kept = kept_for(app) > Millis(0);
-    if is_kept && let Some(outcome) = known_or_asked(cx, &question, true).await {
+    let is_kept = kept_for > Millis(0);
+    if is_kept && let Some(outcome) = known_or_asked(cx, &question).await {
         return outcome;
     }
     if !cx.memory.introspections.may_ask(&question, &cx.network(), cx.timer.now()) {
@@ -260,69 +180,32 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
         }
         return Outcome::Failed;
     }
-    let outcome = fetch_noting(cx, endpoint, shown, question).await;
-    if is_kept {
-        keep(cx, app, question, &outcome, begun);
-    }
-    outcome
-}
-
-/// The outcome for a token that was not active before, in a call that was counted by the name of
-/// its app. So the endpoint is asked about the token once at a time, and not again while an outcome
-/// is cached, even if the app lets nothing be cached about active tokens.
-async fn outcome_once(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
-    let question = question(app, shown);
-    let begun = cx.timer.now();
-    let is_kept = kept_for(app) > Millis(0);
-    if let Some(outcome) = known_or_asked(cx, &question, is_kept).await {
-        return outcome;
-    }
-    if cx.memory.introspections.was_active(&question) {
-        return outcome(cx, app, endpoint, shown).await;
-    }
-    let outcome = fetch_noting(cx, endpoint, shown, question).await;
-    keep(cx, app, question, &outcome, begun);
-    outcome
-}
-
-/// Asks the endpoint, and notes whether the token is active.
-async fn fetch_noting(
-    cx: &Cx,
-    endpoint: &Endpoint,
-    shown: Shown<'_>,
-    question: Question,
-) -> Outcome {
     let outcome = fetch(cx, endpoint, shown).await;
     if !matches!(outcome, Outcome::Failed) {
         cx.memory.introspections.note_active(question, matches!(outcome, Outcome::Active(_)));
     }
-    outcome
-}
-
-/// Caches the outcome of a question that began at `begun`.
-fn keep(cx: &Cx, app: &TokenApp, question: Question, outcome: &Outcome, begun: Millis) {
-    let until = match outcome {
+    if !is_kept {
+        return outcome;
+    }
+    let until = match &outcome {
         Outcome::Active(said) => {
             // The time counts from before the question, as for all caches.
-            let until = begun + kept_for(app);
+            let until = begun + kept_for;
             said.expires_at_s().map_or(until, |end_s| until.min(Millis::from_seconds(end_s)))
         }
         Outcome::Inactive => cx.timer.now() + INACTIVE_FOR,
         Outcome::Failed => cx.timer.now() + FAILED_FOR,
     };
-    cx.memory.introspections.keep(question, outcome, until);
+    cx.memory.introspections.keep(question, &outcome, until);
+    outcome
 }
 
 /// The cached outcome, or the outcome of a question that another request is asking now. `None` if
-/// the caller must ask. If active tokens are not cached, a caller who waits must ask as soon as the
-/// token is found to be active.
-async fn known_or_asked(cx: &Cx, question: &Question, is_kept: bool) -> Option<Outcome> {
+/// the caller must ask.
+async fn known_or_asked(cx: &Cx, question: &Question) -> Option<Outcome> {
     let begun = cx.timer.now();
     loop {
         let now = cx.timer.now();
-        if !is_kept && cx.memory.introspections.was_active(question) {
-            return None;
-        }
         match cx.memory.introspections.look(question, now) {
             Look::Use(outcome) => return Some(outcome),
             Look::Ask if now - begun < MAX_WAIT => return None,

@@ -72,8 +72,6 @@ struct Asked {
     at: Millis,
     question: Question,
     by: Option<String>,
-    /// Whether the call named an app. Then the question is the digest of that name and the token.
-    is_named: bool,
 }
 
 enum Other {
@@ -121,45 +119,19 @@ impl Introspections {
     /// before are counted apart, so that strangers cannot use up their share.
     #[must_use]
     pub fn may_ask(&self, question: &Question, network: &str, now: Millis) -> bool {
-        let by = (!self.was_active(question)).then(|| network.to_owned());
-        self.count(Asked { at: now, question: *question, by, is_named: false })
-    }
-
-    /// Like [`Self::may_ask`], for a call that names an app and has a token that was not active
-    /// before. It is counted whether there is such an app or not, so that the limit does not tell.
-    /// `named` is the digest of the name and the token. A repeated call within [`FAILED_FOR`] is
-    /// not counted, because its answer is cached for that long.
-    #[must_use]
-    pub fn may_ask_named(&self, named: &Question, network: &str, now: Millis) -> bool {
-        let is_counted = self.asked.borrow().iter().any(|asked| {
-            asked.is_named
-                && asked.question == *named
-                && asked.by.as_deref() == Some(network)
-                && (now - asked.at).0.abs() < FAILED_FOR.0
-        });
-        let by = Some(network.to_owned());
-        is_counted || self.count(Asked { at: now, question: *named, by, is_named: true })
-    }
-
-    /// Counts a question, if it is within the limits.
-    fn count(&self, new: Asked) -> bool {
+        let was_active = self.were_active.borrow_mut().get(question).is_some();
+        let by = (!was_active).then(|| network.to_owned());
         let mut asked = self.asked.borrow_mut();
-        asked.retain(|asked| (new.at - asked.at).0.abs() < LIMIT.0);
-        let alike = asked.iter().filter(|asked| asked.by.is_some() == new.by.is_some()).count();
-        let of_one = asked.iter().filter(|asked| new.by.is_some() && asked.by == new.by).count();
-        let about_one = asked.iter().filter(|asked| asked.question == new.question).count();
+        asked.retain(|asked| (now - asked.at).0.abs() < LIMIT.0);
+        let alike = asked.iter().filter(|asked| asked.by.is_some() == by.is_some()).count();
+        let of_one = asked.iter().filter(|asked| by.is_some() && asked.by == by).count();
+        let about_one = asked.iter().filter(|asked| asked.question == *question).count();
         let may =
             alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE && about_one < ASKED_ABOUT_ONE;
         if may {
-            asked.push_back(new);
+            asked.push_back(Asked { at: now, question: *question, by });
         }
         may
-    }
-
-    /// Whether the token of this question was active when the endpoint was last asked about it.
-    #[must_use]
-    pub fn was_active(&self, question: &Question) -> bool {
-        self.were_active.borrow_mut().get(question).is_some()
     }
 
     /// Notes whether a token is active. Questions about a token that was active are counted apart.
