@@ -11,6 +11,7 @@ use crate::actions::introspected_tokens::{self, Shown};
 use crate::actions::machine_keys;
 use crate::actions::sessions;
 use crate::actions::token_user::{self, WouldBe};
+use crate::actions::verify_token;
 use crate::context::Cx;
 use crate::domain::identity::machine_key;
 use crate::domain::identity::opaque_token;
@@ -21,7 +22,8 @@ use crate::domain::permissions::permission::{Permission, StandingUser};
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::checks::{self, Admission, CHECKS, REVOCATION, Reading};
-use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::introspection::{Introspected, Said};
+use crate::domain::tokens::jwt::{Clock, MAX_BYTES, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
@@ -67,6 +69,12 @@ pub struct Checked {
 }
 
 impl Explanation {
+    /// Says that a key cannot have what only users have. Returns whether the check holds.
+    fn key_is_no_user(&mut self) -> bool {
+        let why = "a key is no user".to_owned();
+        self.add(None, "user", Err((why, "ask about a user by user name")))
+    }
+
     fn add(
         &mut self,
         app: Option<&TokenApp>,
@@ -88,9 +96,9 @@ impl Explanation {
         held
     }
 
-    /// Says, before all other checks, that a text is no token of a known form.
-    fn is_no_token(&mut self, why: &str, fix: &str) {
-        self.add(None, "form", Err((format!("{NO_TOKEN}; {why}"), fix)));
+    /// Adds the check of a text's form before all other checks.
+    fn add_form(&mut self, result: std::result::Result<String, (String, &str)>) {
+        self.add(None, "form", result);
         self.checks.rotate_right(1);
     }
 }
@@ -98,19 +106,22 @@ impl Explanation {
 pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     let mut explanation = Explanation::default();
     let found = find(cx, &mut explanation, &asked.about, asked.app.as_deref()).await?;
-    explanation.holds = !matches!(found, Found::Nobody);
-    if let Some(question) = asked.permission {
-        explanation.holds = match found {
-            Found::Nobody => false,
-            Found::Somebody(who) => permitted(cx, &mut explanation, &who, question).await?,
-        };
-    }
+    explanation.holds = match (found, asked.permission) {
+        (Found::Nobody, _) => false,
+        (Found::Key | Found::Somebody(_), None) => true,
+        (Found::Key, Some(_)) => explanation.key_is_no_user(),
+        (Found::Somebody(who), Some(question)) => {
+            permitted(cx, &mut explanation, &who, question).await?
+        }
+    };
     Ok(explanation)
 }
 
 /// The result of the checks.
 enum Found {
     Nobody,
+    /// A valid key for machines.
+    Key,
     Somebody(Box<Who>),
 }
 
@@ -132,6 +143,10 @@ pub async fn who(cx: &Cx, about: About) -> Result<(Vec<Checked>, Option<Who>)> {
     let mut explanation = Explanation::default();
     Ok(match find(cx, &mut explanation, &about, None).await? {
         Found::Nobody => (explanation.checks, None),
+        Found::Key => {
+            explanation.key_is_no_user();
+            (explanation.checks, None)
+        }
         Found::Somebody(who) => (explanation.checks, Some(*who)),
     })
 }
@@ -142,19 +157,26 @@ async fn find(
     about: &About,
     app: Option<&str>,
 ) -> Result<Found> {
-    match about {
-        About::Username(name) => named(cx, explanation, name).await,
-        About::Token(token) if token.expose().contains('.') => {
-            of_token(cx, explanation, token, app).await
-        }
-        About::Token(token) if machine_key::looks_like_one(token.expose()) => {
-            of_key(cx, explanation, token).await
-        }
-        About::Token(token) if opaque_token::is_token(token.expose()) => {
-            of_opaque_token(cx, explanation, token).await
-        }
-        About::Token(token) => of_foreign_token(cx, explanation, token, app).await,
+    let token = match about {
+        About::Username(name) => return named(cx, explanation, name).await,
+        About::Token(token) => token,
+    };
+    let text = token.expose();
+    let found = if machine_key::looks_like_one(text) {
+        of_key(cx, explanation, token).await?
+    } else if opaque_token::is_token(text) {
+        of_opaque_token(cx, explanation, token).await?
+    } else if opaque_token::is_cookie(text) {
+        return of_cookie(cx, explanation, token).await;
+    } else {
+        return of_other_token(cx, explanation, token, app).await;
+    };
+    if let Some(app) = app {
+        let why = format!("Postern itself has issued it, so it is none of the token app {app:?}");
+        explanation.add(None, "app", Err((why, "leave app out")));
+        return Ok(Found::Nobody);
     }
+    Ok(found)
 }
 
 /// Finds the user of a name, and checks whether they are let in.
@@ -220,109 +242,192 @@ async fn of_opaque_token(
     }
 }
 
+/// The value of Postern's session cookie is no token, and is refused as one.
+async fn of_cookie(cx: &Cx, explanation: &mut Explanation, cookie: &PlainToken) -> Result<Found> {
+    let what = "this is the value of Postern's session cookie JSESSIONID, and no token";
+    let fix = "send it as the cookie JSESSIONID, or show the token that came with the sign-in";
+    explanation.add(None, "form", Err((what.to_owned(), fix)));
+    match sessions::find(cx, cookie.hashed_as_cookie(), Hints::default()).await {
+        Ok(caller) => {
+            explanation.add(None, "session", Ok("as a cookie it is valid".to_owned()));
+            enabled(explanation, None, Who::without_token(caller.user));
+        }
+        Err(Error::Unauthenticated(denied)) => {
+            explanation.add(None, "session", Err((denied.to_string(), "sign in again")));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Found::Nobody)
+}
+
 /// Says that a text is no token of a known form.
 const NO_TOKEN: &str = "this is no JSON Web Token, which has three parts with dots between them, \
                         and no token or key of Postern";
 
-/// A token that neither Postern nor a key knows may be known to an app's introspection endpoint.
-/// Each endpoint is asked now; the cache is not used. The first check is about the form of the
-/// text, because most of what is pasted here is no token.
+/// Why a text is no JSON Web Token. If it has no dot, nobody meant it to be one.
+fn no_token(text: &str, denied: &Denied) -> String {
+    if text.contains('.') {
+        format!("this is no JSON Web Token that can be read: {denied}")
+    } else {
+        NO_TOKEN.to_owned()
+    }
+}
+
+/// Why a text is shown to no introspection endpoint. It is a phrase to put after a semicolon.
+fn why_unshown(text: &str) -> String {
+    if text.is_empty() {
+        "it is empty".to_owned()
+    } else if text.len() > MAX_BYTES {
+        format!("it is longer than {MAX_BYTES} bytes")
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "no token has white space or characters beyond ASCII".to_owned()
+    } else {
+        "it begins as a signed token does, and was cut or altered".to_owned()
+    }
+}
+
+/// A text that is no JSON Web Token may be known to an app's introspection endpoint. The first
+/// check is about the form of the text, because most of what is pasted here is no token.
 async fn of_foreign_token(
     cx: &Cx,
     explanation: &mut Explanation,
-    token: &PlainToken,
+    (text, denied): (&str, &Denied),
+    apps: &[Rc<TokenApp>],
     app: Option<&str>,
 ) -> Result<Found> {
-    let apps = token_apps::list(cx).await?;
-    let is_asked =
-        |of: &&TokenApp| of.terms.enabled && app.is_none_or(|app| app == of.name.as_str());
-    let mut asked: Vec<_> = apps
-        .iter()
-        .filter(|of| of.terms.algorithm == Algorithm::Introspection)
-        .filter(is_asked)
-        .collect();
-    asked.sort_by_key(|app| token_app::rank(app));
-    let shown = Shown::opaque(token.expose());
+    const COPY: &str = "copy the whole token, and nothing else";
+    let what = no_token(text, denied);
+    let shown = Shown::opaque(text);
     if !shown.may_be_shown() {
-        let why = "no token has white space or characters beyond ASCII";
-        explanation.is_no_token(why, "copy the whole token, and nothing else");
+        explanation.add_form(Err((format!("{what}; {}", why_unshown(text)), COPY)));
         return Ok(Found::Nobody);
     }
-    if asked.is_empty() {
-        let why = "no token app has an introspection endpoint to ask about it";
-        let fix = "copy the whole token; if its issuer makes tokens that only it can read, \
-                   register its introspection endpoint";
-        explanation.is_no_token(why, fix);
-        return Ok(Found::Nobody);
+    match ask_endpoints(cx, explanation, shown, apps, app).await? {
+        Told::Active(app, said) => {
+            let detail = "no JSON Web Token: an introspection endpoint says what it means";
+            explanation.add_form(Ok(detail.to_owned()));
+            return of_introspected(cx, explanation, &app, &said.of(text)).await;
+        }
+        Told::Nobody => {
+            let why = nobody_to_ask(apps, app);
+            let fix = "copy the whole token; if its issuer makes tokens that only it can read, \
+                       register its introspection endpoint, or name its app in app";
+            explanation.add_form(Err((format!("{what}; {why}"), fix)));
+        }
+        Told::Inactive => {
+            let why = "the introspection endpoints of token apps were asked, and none knows it";
+            let fix = "copy the whole token, or get a new one from its issuer";
+            explanation.add_form(Err((format!("{what}; {why}"), fix)));
+        }
+        Told::Unanswered => {
+            let why = "only an introspection endpoint could know it, and one cannot be asked";
+            let fix = "copy the whole token, or mend the endpoint if its issuer makes such tokens";
+            explanation.add_form(Err((format!("{what}; {why}"), fix)));
+        }
+        Told::TooMany => {
+            let why = too_many_to_ask();
+            let fix = "name the token app in app; every request with such a token must name it too";
+            explanation.add_form(Err((format!("{what}; {why}"), fix)));
+        }
     }
-    let is_cut = asked.len() > introspected_tokens::MAX_ASKED;
-    for app in asked.into_iter().take(introspected_tokens::MAX_ASKED) {
-        let said = match introspected_tokens::ask_now(cx, app, shown).await {
-            Ok(Some(said)) => {
-                explanation.add(
-                    None,
-                    "form",
-                    Ok("no JSON Web Token: an introspection endpoint says what it means"
-                        .to_owned()),
-                );
-                explanation.add(
-                    Some(app),
-                    "introspection",
-                    Ok("the endpoint calls the token active".to_owned()),
-                );
-                said
-            }
-            Ok(None) => {
-                let fix =
-                    "get a new token from its issuer, or show it to the app whose issuer made it";
-                explanation.add(
-                    Some(app),
-                    "introspection",
-                    Err(("the endpoint calls the token inactive".to_owned(), fix)),
-                );
-                continue;
-            }
-            Err(problem) => {
-                explanation.add(
-                    Some(app),
-                    "introspection",
-                    Err((
-                        problem,
-                        "repair the endpoint, or correct its URL, client id or secret \
-                         in the app",
-                    )),
-                );
-                let why = "only an introspection endpoint could know it, and one cannot be asked";
-                let fix =
-                    "copy the whole token, or mend the endpoint if its issuer makes such tokens";
-                explanation.is_no_token(why, fix);
-                return Ok(Found::Nobody);
-            }
-        };
-        let introspected = said.of(token.expose());
-        let Some(claims) = introspected.claims() else { return Ok(Found::Nobody) };
-        // If an endpoint knows the token, no other endpoint is asked.
-        let held = checked(cx, explanation, app, &claims).await?;
-        return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
-    }
-    let (why, fix) = if is_cut {
-        let fix = "name the token app in app; every request with such a token must name it too";
-        let asked = introspected_tokens::MAX_ASKED;
-        (
-            format!(
-                "{asked} introspection endpoints were asked, none knows it, and there are more"
-            ),
-            fix,
-        )
-    } else {
-        let fix = "copy the whole token, or get a new one from its issuer";
-        ("the introspection endpoints of token apps were asked, and none knows it".to_owned(), fix)
-    };
-    explanation.is_no_token(&why, fix);
     Ok(Found::Nobody)
 }
 
-/// Checks a machine key. A key is not a user, so nobody is let in.
+/// Why no endpoint is asked. It is a phrase to put after a semicolon.
+fn nobody_to_ask(apps: &[Rc<TokenApp>], app: Option<&str>) -> String {
+    let Some(name) = app else {
+        return "no token app has an introspection endpoint to ask about it".to_owned();
+    };
+    match apps.iter().find(|app| app.name.as_str() == name) {
+        None => format!("there is no token app {name:?}"),
+        Some(app) if app.terms.algorithm == Algorithm::Introspection => {
+            format!("the token app {name:?} is disabled, so its endpoint is not asked about it")
+        }
+        Some(app) => format!(
+            "the token app {name:?} has no introspection endpoint to ask about it: it takes \
+             tokens under {}",
+            app.terms.algorithm.name()
+        ),
+    }
+}
+
+fn too_many_to_ask() -> String {
+    format!(
+        "more than {} introspection endpoints would have to be asked, so none is",
+        introspected_tokens::MAX_ASKED
+    )
+}
+
+/// What the introspection endpoints say about a token.
+enum Told {
+    /// There is no endpoint to ask.
+    Nobody,
+    TooMany,
+    Active(Rc<TokenApp>, Said),
+    Inactive,
+    /// An endpoint cannot be asked, and no other one calls the token active.
+    Unanswered,
+}
+
+/// Asks the endpoints that verification would ask, in its order. They are asked now, without the
+/// cache.
+async fn ask_endpoints(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    shown: Shown<'_>,
+    apps: &[Rc<TokenApp>],
+    app: Option<&str>,
+) -> Result<Told> {
+    let Some(selection) = verify_token::endpoints(shown, app) else { return Ok(Told::Nobody) };
+    let asked = token_app::candidates(apps.iter(), &selection);
+    if app.is_none() && introspected_tokens::are_too_many(&asked) {
+        return Ok(Told::TooMany);
+    }
+    let mut told = Told::Nobody;
+    for app in asked {
+        let result = match introspected_tokens::ask_now(cx, &app, shown).await {
+            Ok(Some(said)) => {
+                let detail = "the endpoint calls the token active".to_owned();
+                explanation.add(Some(&app), "introspection", Ok(detail));
+                return Ok(Told::Active(app, said));
+            }
+            Ok(None) => {
+                if matches!(told, Told::Nobody) {
+                    told = Told::Inactive;
+                }
+                let fix =
+                    "get a new token from its issuer, or show it to the app whose issuer made it";
+                Err(("the endpoint calls the token inactive".to_owned(), fix))
+            }
+            Err(problem) => {
+                told = Told::Unanswered;
+                let fix = if app.lacks_secret() {
+                    way_to_a_signature(&app)
+                } else {
+                    "repair the endpoint, or correct its URL, client id or secret in the app"
+                };
+                Err((problem, fix))
+            }
+        };
+        explanation.add(Some(&app), "introspection", result);
+    }
+    Ok(told)
+}
+
+/// Checks what the endpoint of an app said about a token. If an endpoint knows the token, no other
+/// endpoint is asked.
+async fn of_introspected(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    app: &TokenApp,
+    token: &Introspected<'_>,
+) -> Result<Found> {
+    let Some(claims) = token.claims() else { return Ok(Found::Nobody) };
+    let held = checked(cx, explanation, app, &claims).await?;
+    if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) }
+}
+
+/// Checks a machine key.
 async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Result<Found> {
     match machine_keys::find(cx, None, key, Hints::default()).await {
         Ok(KeyCaller { key, .. }) => {
@@ -331,11 +436,7 @@ async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Res
                 "key",
                 Ok(format!("the key {} ({:?}) is valid", key.id, key.name.as_str())),
             );
-            explanation.add(
-                None,
-                "user",
-                Err(("a key is no user".to_owned(), "ask about a user by user name")),
-            );
+            return Ok(Found::Key);
         }
         Err(Error::Unauthenticated(denied)) => {
             explanation.add(
@@ -356,25 +457,38 @@ async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Res
     Ok(Found::Nobody)
 }
 
-/// Checks a JSON Web Token against the apps. Returns the user whom the first accepting app names.
+/// Checks a token that Postern has not issued. If no check is known that fails, although the token
+/// is refused, the reason is that no app could have taken it.
+async fn of_other_token(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    token: &PlainToken,
+    app: Option<&str>,
+) -> Result<Found> {
+    let found = of_token(cx, explanation, token, app).await?;
+    if matches!(found, Found::Nobody) && explanation.checks.iter().all(|check| check.held) {
+        let why = "no token app that takes such tokens is named by the token's iss or kid, or by \
+                   the call";
+        let fix = "name the right app in app; a kid that is the name of an app names that app";
+        explanation.add(None, "app", Err((why.to_owned(), fix)));
+    }
+    Ok(found)
+}
+
+/// Checks a token that Postern has not issued, against the apps. Returns the user whom the accepting app names.
+/// Verification itself says which app that is, so the verdicts of both are the same.
 async fn of_token(
     cx: &Cx,
     explanation: &mut Explanation,
     token: &PlainToken,
     app: Option<&str>,
 ) -> Result<Found> {
-    let read = match UnverifiedToken::parse(token.expose()) {
+    let text = token.expose();
+    let apps: Vec<_> = token_apps::list(cx).await?.into_iter().map(Rc::new).collect();
+    let read = match UnverifiedToken::parse(text) {
         Ok(read) => read,
         Err(denied) => {
-            explanation.add(
-                None,
-                "form",
-                Err((
-                    format!("this is no JSON Web Token that can be read: {denied}"),
-                    "copy the whole token: it must be a JWS in compact form, as its issuer made it",
-                )),
-            );
-            return Ok(Found::Nobody);
+            return of_foreign_token(cx, explanation, (text, &denied), &apps, app).await;
         }
     };
     let issuer =
@@ -385,9 +499,9 @@ async fn of_token(
         "form",
         Ok(format!("a token under {}, {issuer}, {key}", read.algorithm().name())),
     );
-    let apps = token_apps::list(cx).await?;
-    let asked = asked_about(&apps, &read, app)?;
-    if asked.is_empty() {
+    let asked = asked_about(&apps, &read, app);
+    let is_named = |of: &Rc<TokenApp>| app.is_none_or(|app| app == of.name.as_str());
+    if !apps.iter().any(is_named) {
         let which = app.map_or_else(
             || "there is no token app".to_owned(),
             |app| format!("there is no token app {app:?}"),
@@ -398,44 +512,68 @@ async fn of_token(
             Err((which, "name another in app, or create one by POST /v1/token-apps")),
         );
     }
+    let signer = verify_token::signer_among(cx, &read, &apps, app).await;
     // The first app that accepts the token decides who the user is, even if it may not speak for
     // that user.
-    let mut decided = None;
+    let mut found = Found::Nobody;
     for app in asked {
-        if let Some(claims) = of_app(cx, explanation, app, &read).await? {
-            let found = user_of(cx, explanation, app, &claims).await?;
-            decided = decided.or(Some(found));
+        if let Some(claims) = of_app(cx, explanation, &app, &read).await? {
+            let of_app = user_of(cx, explanation, &app, &claims).await?;
+            if matches!(&signer, Ok(Some(signer)) if *signer == app.name) {
+                found = of_app;
+            }
         }
     }
-    Ok(decided.unwrap_or(Found::Nobody))
+    match signer {
+        Ok(None) => {}
+        Err(Error::Invalid { why, .. }) => {
+            let fix = "name the token app in app; every request with such a token must name it too";
+            explanation.add(None, "app", Err((format!("every request {why}"), fix)));
+            return Ok(Found::Nobody);
+        }
+        Ok(Some(_)) | Err(_) => return Ok(found),
+    }
+    // No app's key has signed it, so its issuer's endpoint may know it.
+    match ask_endpoints(cx, explanation, Shown::of_jwt(&read), &apps, app).await? {
+        Told::Active(app, said) => of_introspected(cx, explanation, &app, &said.of(text)).await,
+        Told::TooMany => {
+            let fix = "name the token app in app; every request with such a token must name it too";
+            explanation.add(None, "introspection", Err((too_many_to_ask(), fix)));
+            Ok(Found::Nobody)
+        }
+        Told::Nobody | Told::Inactive | Told::Unanswered => Ok(Found::Nobody),
+    }
 }
 
 /// The largest number of apps in one explanation.
 const MAX_APPS: usize = 64;
 
-/// The apps that the token is compared with, in the order in which verification tries them.
-fn asked_about<'a>(
-    apps: &'a [TokenApp],
+/// The apps with keys that the token is compared with, in the order in which verification tries
+/// them. If there are too many, only those are compared that could accept it.
+fn asked_about(
+    apps: &[Rc<TokenApp>],
     token: &UnverifiedToken<'_>,
     app: Option<&str>,
-) -> Result<Vec<&'a TokenApp>> {
-    let is_app =
-        |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
-    let name = app.or_else(|| token.key_id().filter(is_app));
-    let looks_at_signature = |of: &&TokenApp| of.terms.algorithm != Algorithm::Introspection;
+) -> Vec<Rc<TokenApp>> {
+    let name = app.or_else(|| verify_token::named_by_kid(token, apps));
+    let looks_at_signature = |of: &&Rc<TokenApp>| of.terms.algorithm != Algorithm::Introspection;
     let mut asked: Vec<_> = apps
         .iter()
         .filter(looks_at_signature)
         .filter(|of| name.is_none_or(|name| name == of.name.as_str()))
+        .cloned()
         .collect();
     if asked.len() > MAX_APPS {
-        return Err(Error::invalid(
-            "app",
-            format!("must name the token app: there are more than {MAX_APPS}"),
-        ));
+        asked.retain(|of| {
+            of.terms.enabled
+                && of.can_verify()
+                && of.terms.algorithm.canonical() == token.algorithm()
+                && of.terms.policy.may_be_of(token.issuer())
+        });
     }
-    asked.sort_by_key(|app| token_app::rank(app));
-    Ok(asked)
+    asked.sort_by(|one, other| token_app::rank(one).cmp(&token_app::rank(other)));
+    asked.truncate(MAX_APPS);
+    asked
 }
 
 /// How to make an app verify the signature of the token.

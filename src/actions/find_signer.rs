@@ -94,7 +94,7 @@ pub async fn refuse_revoked(
 /// Finds the app whose key verifies the token and whose terms it meets. If keys verify the token
 /// but no app's terms are met, the error is that of the app whose checks held longest. If no key
 /// verifies it, the error is `BadSignature`. Issuers whose keys have to be fetched come last.
-async fn find_app<'a, 't>(
+pub async fn find_app<'a, 't>(
     cx: &Cx,
     token: &'t UnverifiedToken<'_>,
     candidates: &'a [Rc<TokenApp>],

@@ -13,7 +13,7 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::fetch_problem::FetchProblem;
 use crate::domain::tokens::introspection::Said;
 use crate::domain::tokens::introspection_endpoint::Endpoint;
-use crate::domain::tokens::jwt::UnverifiedToken;
+use crate::domain::tokens::jwt::{MAX_BYTES, UnverifiedToken};
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 use crate::error::{Error, Fault, Result};
@@ -52,9 +52,11 @@ impl<'a> Shown<'a> {
     ///   was altered. The endpoint might accept it, and it has another digest than the revoked one.
     ///   So it is not sent.
     /// * No token has white space or characters outside ASCII. An endpoint might cut them off.
+    /// * An empty text is no token, and Postern takes no longer tokens than [`MAX_BYTES`].
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
-        if !self.token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let has_length = (1..=MAX_BYTES).contains(&self.token.len());
+        if !has_length || !self.token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return false;
         }
         let is_ours = machine_key::looks_like_one(self.token)
@@ -96,7 +98,7 @@ pub async fn ask(
     selection: &Selection,
 ) -> Result<Told> {
     let apps = known.candidates(selection).await?;
-    if apps.len() > MAX_ASKED {
+    if are_too_many(&apps) {
         return Err(Error::invalid(
             "app",
             format!(
@@ -122,6 +124,12 @@ pub async fn ask(
         return Err(Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds())));
     }
     Ok(told)
+}
+
+/// Whether too many endpoints would have to be asked about one token.
+#[must_use]
+pub fn are_too_many(apps: &[Rc<TokenApp>]) -> bool {
+    apps.iter().filter(|app| app.can_verify()).count() > MAX_ASKED
 }
 
 /// Fails if an app's client secret cannot be opened, or was left out of an import. Then nobody can
@@ -211,10 +219,11 @@ async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     let asked = introspect(cx, endpoint, shown).await;
     let url = endpoint.url.as_str();
     if let Err(problem) = &asked {
-        cx.log.line(&format!(
-            "{} does not introspect: {problem}",
-            url.split('?').next().unwrap_or_default()
-        ));
+        let url = url.split('?').next().unwrap_or_default();
+        let line = format!("{url} does not introspect: {problem}");
+        if cx.memory.lines.may_write(&line, cx.timer.now()) {
+            cx.log.line(&line);
+        }
     }
     cx.memory.introspections.note(url, asked.as_ref().err().cloned());
     match asked {
@@ -264,7 +273,7 @@ pub async fn ask_now(
     match &app.keys {
         _ if !shown.may_be_shown() => {
             let why = "the text has the form of a token or key of Postern's, or of a signed token \
-                       that cannot be read";
+                       that cannot be read, or cannot be a token at all";
             Err(why.to_owned())
         }
         Keys::Introspected(endpoint) => introspect(cx, endpoint, shown).await,

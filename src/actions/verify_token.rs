@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Hints, Proof, UserCaller};
-use crate::actions::find_signer::{self, Accepted, find_signer};
+use crate::actions::find_signer::{self, Accepted, find_app, find_signer};
 use crate::actions::introspected_tokens::{self, Shown, Told};
 use crate::actions::token_user;
 use crate::context::Cx;
@@ -15,8 +15,8 @@ use crate::domain::identity::opaque_token;
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::introspection::Said;
-use crate::domain::tokens::jwt::{MAX_BYTES, MAX_BYTES_IN_URL, UnverifiedToken};
-use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
+use crate::domain::tokens::jwt::{MAX_BYTES_IN_URL, UnverifiedToken};
+use crate::domain::tokens::token_app::{self, AppName, MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -64,8 +64,7 @@ async fn verify_read<T>(
     match find_signer(cx, &mut known, unverified, &candidates).await {
         Ok(accepted) => caller(cx, known, accepted, hints, tell).await,
         Err(Error::Unauthenticated(Denied::BadSignature)) => {
-            if parameter.is_none()
-                && !names_known_issuer(&candidates)
+            if may_be_foreign(&mut known, unverified, parameter, hints.app).await?
                 && let Some(done) =
                     verify_introspected(cx, Shown::of_jwt(unverified), hints, tell).await?
             {
@@ -100,8 +99,9 @@ pub async fn accept_telling<T>(
                 Err(Error::Unauthenticated(Denied::BadSignature)) => {}
                 Err(error) => return Err(error),
             }
+            let may_be_foreign = may_be_foreign(&mut known, unverified, None, app).await?;
             let error = unsigned(&mut known, unverified, None, app).await;
-            if names_known_issuer(&candidates) {
+            if !may_be_foreign {
                 return Err(error);
             }
             error
@@ -118,10 +118,49 @@ pub async fn accept_telling<T>(
         .map(|accepted| Some(tell(&accepted)))
 }
 
-/// Whether the token names the issuer of one of these apps. Then it can only be that app's token,
-/// even if its keys have not signed it.
-fn names_known_issuer(candidates: &[Rc<TokenApp>]) -> bool {
-    candidates.iter().any(|app| app.terms.policy.issuer.is_some())
+/// Whether endpoints may be asked about a token that no key has signed. If the token names the
+/// issuer of an app with keys, it can only be a token of that app, so no endpoint is asked.
+///
+/// A `kid` that is the name of an app has narrowed the candidates to that app. The answer must not
+/// tell that there is such an app. So it depends on all apps here: on their number, too.
+async fn may_be_foreign(
+    known: &mut Known<'_>,
+    token: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    app: Option<&str>,
+) -> Result<bool> {
+    let all = match app {
+        Some(_) => Vec::new(),
+        None => known.candidates(&select(token, parameter, None)).await?,
+    };
+    Ok(is_foreign(&all)? && parameter.is_none())
+}
+
+/// [`may_be_foreign`], for all apps that may have issued the token. There are none if the call
+/// names an app.
+fn is_foreign(all: &[Rc<TokenApp>]) -> Result<bool> {
+    refuse_too_many(all)?;
+    Ok(!names_known_issuer(all))
+}
+
+/// Whether a token names the issuer of one of the apps that were selected by its issuer.
+fn names_known_issuer(selected: &[Rc<TokenApp>]) -> bool {
+    selected.iter().any(|app| app.terms.policy.issuer.is_some())
+}
+
+/// Fails if more apps than [`MAX_CANDIDATES`] have keys that could have signed a token. D1 selects
+/// one app more than that at most, those without a secret last. So if the last one has a secret,
+/// there may be further apps.
+fn refuse_too_many(apps: &[Rc<TokenApp>]) -> Result<()> {
+    let may_be_cut =
+        apps.len() == MAX_CANDIDATES + 1 && apps.last().is_some_and(|app| !app.lacks_secret());
+    if apps.iter().filter(|app| app.can_verify()).count() <= MAX_CANDIDATES && !may_be_cut {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "app",
+        format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token"),
+    ))
 }
 
 /// Verifies a token that is not a JSON Web Token, if a token app has an introspection endpoint.
@@ -155,17 +194,7 @@ pub async fn introspect<'c>(
     shown: Shown<'_>,
     app: Option<&str>,
 ) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
-    if shown.token.len() > MAX_BYTES || !shown.may_be_shown() {
-        return Ok(None);
-    }
-    let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
-    let issuer = (app.is_none() && shown.is_jwt).then(issuer);
-    let selection = Selection {
-        algorithm: Algorithm::Introspection,
-        token_name: None,
-        app: app.map(str::to_owned),
-        issuer,
-    };
+    let Some(selection) = endpoints(shown, app) else { return Ok(None) };
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
@@ -174,6 +203,18 @@ pub async fn introspect<'c>(
         Told::Inactive => Err(Denied::Revoked.into()),
         Told::Active(app, said) => Ok(Some((known, app, said))),
     }
+}
+
+/// The apps whose endpoints may be asked about a token; `None` if no endpoint may see it.
+#[must_use]
+pub fn endpoints(shown: Shown<'_>, app: Option<&str>) -> Option<Selection> {
+    let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
+    shown.may_be_shown().then(|| Selection {
+        algorithm: Algorithm::Introspection,
+        token_name: None,
+        app: app.map(str::to_owned),
+        issuer: (app.is_none() && shown.is_jwt).then(issuer),
+    })
 }
 
 /// The caller who showed an accepted token.
@@ -220,15 +261,38 @@ pub async fn may_be_of<'c>(
     let of = |app: Option<&str>| select(unverified, parameter, app);
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
-    if candidates.len() > MAX_CANDIDATES {
-        return Err(Error::invalid(
-            "app",
-            format!(
-                "must name the token app: more than {MAX_CANDIDATES} could have issued this token"
-            ),
-        ));
-    }
+    refuse_too_many(&candidates)?;
     Ok((known, candidates))
+}
+
+/// Finds the app that a signed token belongs to, as verification does, but among the given apps.
+/// These are all apps, read from D1 for an explanation. `None` if no key has signed the token, and
+/// endpoints may be asked about it. The error says why verification refuses the token.
+pub async fn signer_among(
+    cx: &Cx,
+    token: &UnverifiedToken<'_>,
+    apps: &[Rc<TokenApp>],
+    app: Option<&str>,
+) -> Result<Option<AppName>> {
+    let of = |name: Option<&str>| token_app::candidates(apps.iter(), &select(token, None, name));
+    let candidates = of(app.or_else(|| named_by_kid(token, apps)));
+    refuse_too_many(&candidates)?;
+    match find_app(cx, token, &candidates).await {
+        Ok(accepted) => Ok(Some(accepted.app.name.clone())),
+        Err(error @ Error::Unauthenticated(Denied::BadSignature)) => {
+            let all = if app.is_some() { Vec::new() } else { of(None) };
+            if is_foreign(&all)? { Ok(None) } else { Err(error) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of an enabled app that the token names by its `kid`.
+#[must_use]
+pub fn named_by_kid<'t>(token: &'t UnverifiedToken<'_>, apps: &[Rc<TokenApp>]) -> Option<&'t str> {
+    let is_app =
+        |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
+    token.key_id().filter(is_app)
 }
 
 /// The error when no app's key signed the token.

@@ -75,8 +75,16 @@ struct Line<'a> {
 }
 
 /// Logs and counts a refusal. `request` is `None` if another Worker called.
+///
+/// While a deployment is misconfigured, any caller can be refused for it. So each such fault is
+/// logged once a minute at most. All refusals are counted.
 pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Refused<'_>) {
     cx.memory.refusals.note(error.word(), refused.dialect, cx.now);
+    if let Error::Misconfigured(problems) = error
+        && !cx.memory.lines.may_write(&problems.join("; "), cx.now)
+    {
+        return;
+    }
     let rule = if let Error::Forbidden(Refusal::ByRule { rule, .. }) = error {
         Some(*rule)
     } else {

@@ -42,6 +42,7 @@ use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
 use crate::memory::introspections::Introspections;
 use crate::memory::key_sets::KeySets;
+use crate::memory::lines::Lines;
 use crate::memory::machine_keys::RememberedKeys;
 use crate::memory::names::RememberedNames;
 use crate::memory::recent::Recent;
@@ -87,6 +88,7 @@ pub struct Memory {
     pub hashing: Hashing,
     pub counters: Counters,
     pub refusals: Refusals,
+    pub lines: Lines,
     hashes: Cell<u64>,
 }
 
@@ -144,6 +146,7 @@ impl Default for Memory {
             hashing: Hashing::default(),
             counters: Counters::default(),
             refusals: Refusals::default(),
+            lines: Lines::default(),
             hashes: Cell::new(0),
         }
     }

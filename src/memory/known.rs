@@ -754,14 +754,13 @@ impl<'c> Known<'c> {
     }
 
     fn look_for_candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
-        match self.newer_snapshot() {
-            Some(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
-            None => self
-                .found
-                .as_ref()
-                .and_then(|found| found.selected.clone())
-                .or_else(|| self.cx.memory.candidates(selection)),
+        if let Some(snapshot) = self.newer_snapshot() {
+            return Some(token_app::candidates(snapshot.apps.iter(), selection));
         }
+        let read = self.found.as_ref().and_then(|found| found.selected.as_ref());
+        read.filter(|(of, _)| of == selection)
+            .map(|(_, apps)| apps.clone())
+            .or_else(|| self.cx.memory.candidates(selection))
     }
 
     /// The snapshot, if D1 does not answer and memory is older than the snapshot.

@@ -24,6 +24,7 @@ pub mod introspections;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;
+pub mod lines;
 pub mod machine_keys;
 pub mod metered;
 pub mod names;

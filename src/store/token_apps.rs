@@ -44,7 +44,8 @@ pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) 
 }
 
 /// Selects at most `limit` enabled apps of a selection, first those that name the issuer, and both
-/// parts by name. An issuer with a placeholder for the tenant is compared later.
+/// parts by name. Apps whose secret an import left out come last, because they accept no token and
+/// must not crowd out others. An issuer with a placeholder for the tenant is compared later.
 #[must_use]
 pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
     let Selection { algorithm, token_name, app, issuer } = selection;
@@ -54,7 +55,8 @@ pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
              WHERE enabled = 1 AND algorithm IN (?1, ?7) AND (?2 IS NULL OR token_name = ?2)
                AND (?3 IS NULL OR name = ?3)
                AND (?5 = 0 OR issuer IS NULL OR issuer = ?6 OR instr(issuer, '{TENANT}') > 0)
-             ORDER BY issuer IS NULL, name LIMIT ?4"
+             ORDER BY secret = '' AND NOT COALESCE(json_extract(policy, '$.discover'), 0),
+               issuer IS NULL, name LIMIT ?4"
         ),
         [
             algorithm.name().into(),

@@ -26,6 +26,7 @@ mod discovery;
 mod ed25519;
 mod errors;
 mod explain;
+mod explain_and_verify;
 mod forgeries;
 mod forward_auth;
 mod fuzz_corpus;

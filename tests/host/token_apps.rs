@@ -3,11 +3,12 @@
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::fetch_problem::FetchProblem;
 use postern::error::{Denied, Refusal};
+use postern::ports::Statement;
 use serde_json::{Value, json};
 
 use crate::routes::{filled, routes};
 use crate::support::signatures::Issuer;
-use crate::support::{Isolate, Request, World, admin, forge, json_of};
+use crate::support::{Isolate, Request, World, admin, block_on, forge, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "https://issuer.test/keys";
@@ -490,5 +491,76 @@ fn an_app_that_is_named_and_disabled_is_told_like_one_that_is_not_there() {
     assert_eq!((unknown.0, unknown.1.contains("\"no_app\"")), (401, true), "{}", unknown.1);
     for app in ["Off", "Other", "Elsewhere"] {
         assert_eq!(told(app), unknown, "{app}");
+    }
+}
+
+/// Stores apps like `App`, whose secrets an import has left out.
+fn without_secret(isolate: &Isolate<'_>, count: usize) {
+    let insert = format!(
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username,
+           claim_name, claim_email, algorithm, enabled, creates_users, initial_roles, creator_id,
+           created_at, modified_at, policy)
+         SELECT 'A ' || n, token_name, '', secret_key_id, expire_s, claim_username, claim_name,
+           claim_email, algorithm, enabled, creates_users, initial_roles, creator_id, created_at,
+           modified_at, policy
+         FROM token_apps,
+           (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count})
+            SELECT n FROM c)
+         WHERE name = 'App'"
+    );
+    block_on(isolate.cx().sql.batch(vec![Statement::new(insert, [])])).expect("the apps");
+}
+
+/// An import without secrets must not lock out the tokens of other apps. With more than a thousand
+/// apps, memory does not keep them, and D1 selects.
+#[test]
+fn apps_without_a_secret_do_not_count_among_those_that_could_have_issued_a_token() {
+    for count in [70, 1_100] {
+        let world = World::new();
+        let isolate = world.isolate();
+        create(&isolate, &json!({}));
+        without_secret(&isolate, count);
+        let cold = world.isolate();
+        let good = token(&cold, &json!({}));
+        assert_eq!(cold.verify(&good), (200, "alice".to_owned()), "{count}");
+        let forged = forge(r#"{"alg":"HS256"}"#, r#"{"sub":"alice"}"#, b"wrong");
+        assert_eq!(cold.verify(&forged).0, 503, "{count}: an app without a secret may know it");
+    }
+}
+
+#[test]
+fn a_kid_tells_no_stranger_which_apps_there_are_however_many_there_are() {
+    let told = |isolate: &Isolate<'_>, kid: &str, issuer: &Value| {
+        let header = json!({ "alg": "HS256", "kid": kid }).to_string();
+        let claims = json!({ "sub": "alice", "iss": issuer }).to_string();
+        let forged = forge(&header, &claims, b"wrong");
+        let response = isolate.get("/v1/verify", &format!("Bearer {forged}"));
+        (response.status, response.body)
+    };
+    for (count, statuses) in [(3, [401, 503]), (65, [400, 400])] {
+        let world = World::new();
+        let isolate = world.isolate();
+        create(&isolate, &json!({}));
+        create(&isolate, &json!({ "name": "Of issuer", "issuer": "https://b.test" }));
+        for number in 0..count {
+            create(&isolate, &json!({ "name": format!("C {number}") }));
+        }
+        for (status, has_lost_secret) in statuses.into_iter().zip([false, true]) {
+            if has_lost_secret {
+                without_secret(&isolate, 1);
+            }
+            let cold = world.isolate();
+            for issuer in [json!(null), json!("https://b.test"), json!("https://other.test")] {
+                let unknown = told(&cold, "Nobody", &issuer);
+                assert_eq!(unknown.0, status, "{count} apps, {issuer}: {}", unknown.1);
+                for kid in ["App", "Of issuer", "C 1", "A 1"] {
+                    assert_eq!(told(&cold, kid, &issuer), unknown, "{count}, {issuer}, {kid}");
+                }
+            }
+            let claims = json!({ "sub": "alice", "exp": world.now.get().seconds() + 60 });
+            let named =
+                forge(r#"{"alg":"HS256","kid":"App"}"#, &claims.to_string(), SECRET.as_bytes());
+            assert_eq!(cold.verify(&named), (200, "alice".to_owned()));
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, SpeaksFor};
 
-/// The greatest number of keys that one token is tried with.
+/// The greatest number of apps whose keys are tried on one token. Apps without keys do not count.
 pub const MAX_CANDIDATES: usize = 64;
 
 /// The longest lifetime that an app can give its tokens, in seconds: ten years.
@@ -157,6 +157,12 @@ impl TokenApp {
         self.secret.as_ref().is_some_and(Secret::is_empty) && !self.terms.policy.discover
     }
 
+    /// Whether the app has keys, or an endpoint to ask. If not, it accepts no token.
+    #[must_use]
+    pub fn can_verify(&self) -> bool {
+        !matches!(self.keys, Keys::None)
+    }
+
     /// The reason why there is no key. It is a sentence without a full stop.
     #[must_use]
     pub fn why_no_key(&self) -> &'static str {
@@ -203,8 +209,8 @@ impl TokenAppTerms {
     }
 }
 
-/// The apps that match a selection. Apps that name an issuer come first. Within both parts, apps
-/// are in order of name.
+/// The apps that match a selection. Apps that name an issuer come first, and apps without a secret
+/// last. Within each part, apps are in order of name.
 #[must_use]
 pub fn candidates<'a>(
     apps: impl Iterator<Item = &'a Rc<TokenApp>>,
@@ -217,8 +223,8 @@ pub fn candidates<'a>(
 
 /// The sort key of [`candidates`].
 #[must_use]
-pub fn rank(app: &TokenApp) -> (bool, &AppName) {
-    (app.terms.policy.issuer.is_none(), &app.name)
+pub fn rank(app: &TokenApp) -> (bool, bool, &AppName) {
+    (app.lacks_secret(), app.terms.policy.issuer.is_none(), &app.name)
 }
 
 #[cfg(test)]

@@ -846,3 +846,19 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
         assert_eq!(asked(world), 0);
     });
 }
+
+/// Apps without a client secret cannot be asked, and must not stop others from being asked.
+#[test]
+fn apps_without_a_client_secret_do_not_count_among_those_that_are_asked() {
+    with_app(&json!({ "createsUsers": true }), |world, isolate| {
+        for number in 0..5 {
+            let other = app(&json!({ "name": format!("Lost {number}") }));
+            assert_eq!(isolate.administer("POST", "/v1/token-apps", &other).status, 201);
+        }
+        world
+            .database
+            .number("UPDATE token_apps SET secret = '' WHERE name LIKE 'Lost %' RETURNING 1");
+        says(world, &active(world, &json!({})));
+        assert_eq!(world.isolate().verify("opaque"), (200, "alice".to_owned()));
+    });
+}

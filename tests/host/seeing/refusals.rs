@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ADMIN_PASSWORD, Isolate, Lines, REQUEST_ID, Request, World, admin, basic, block_on, json_of,
+    ADMIN_PASSWORD, Isolate, Lines, REQUEST_ID, Request, World, admin, basic, block_on, forge,
+    json_of,
 };
 
 /// The lines that the deed logs, of refusals and others.
@@ -167,6 +168,47 @@ fn a_deployment_without_its_secrets_says_so_with_every_refusal() {
         (&lines.refusals()[0]["dialect"], &lines.refusals()[0]["method"]),
         (&json!("gate"), &json!("check"))
     );
+}
+
+/// A stranger's made-up tokens must not fill the log while something is broken.
+#[test]
+fn a_fault_that_every_caller_meets_is_logged_once_a_minute_and_counted_each_time() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let lost = "UPDATE token_apps SET secret = '' RETURNING 1";
+    assert_eq!(world.database.number(lost), 1);
+    let cold = world.isolate();
+    let forged = forge(r#"{"alg":"HS256"}"#, r#"{"loginname":"alice"}"#, b"wrong");
+    let flood = || {
+        for _ in 0..20 {
+            assert_eq!(cold.send(&bearer("/v1/verify", &forged)).status, 503);
+        }
+    };
+    let logged = lines(&world, flood);
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("misconfigured") && logged[0].contains("has no secret"));
+    world.pass(61);
+    assert_eq!(lines(&world, flood).len(), 1);
+    let counted = cold.cx().memory.refusals.totals();
+    assert!(counted.contains(&("misconfigured", "v1", 40)), "{counted:?}");
+
+    let endpoint = "https://idp.test/introspect";
+    let app = json!({
+        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": endpoint,
+        "introspectionClientId": "gate", "secret": "a client secret", "anyAudience": true,
+        "claims": { "username": "username" },
+    });
+    let world = World::new();
+    assert_eq!(world.isolate().administer("POST", "/v1/token-apps", &app).status, 201);
+    let cold = world.isolate();
+    let logged = lines(&world, || {
+        for number in 0..20 {
+            assert_eq!(cold.verify(&format!("opaque-{number}")).0, 503);
+        }
+    });
+    let told = logged.iter().filter(|line| line.contains("does not introspect")).count();
+    assert_eq!(told, 1, "{logged:?}");
 }
 
 #[test]
