@@ -346,6 +346,13 @@ fn users_may_ask_about_themselves_and_with_grant_about_a_service() {
             (403, json!("only the user themselves or an administrator may do this"))
         );
     }
+    for (id, expected) in [("2", 200), ("3", 403), ("99", 403)] {
+        for resource in ["record-1", "nothing"] {
+            let subject = json!({ "type": "user_id", "id": id });
+            let asked = with(question("", "read", resource), "subject", subject);
+            assert_eq!(status("evaluation", &asked), expected, "{asked}");
+        }
+    }
     let batch = json!({
         "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")],
     });
@@ -685,6 +692,20 @@ fn what_is_unknown_is_denied_also_where_the_directory_is_strict() {
             "{subject} {resource}"
         );
     }
+    // A switch that is off lets everybody in, and here only users of the directory.
+    let off = json!({ "authEnabled": false });
+    assert_eq!(records.isolate.administer("PATCH", "/v1/services/102", &off).status, 200);
+    for (id, allowed, found) in
+        [("2", true, json!(["record-1", "record-2"])), ("77", false, json!([]))]
+    {
+        let user = || json!({ "type": "user_id", "id": id });
+        let asked = of(user(), json!({ "type": "record", "id": "record-2" }));
+        assert_eq!(records.ask("evaluation", &asked)["decision"], allowed, "{id}");
+        let search = records.ask("search/resource", &of(user(), json!({ "type": "record" })));
+        let results = search["results"].as_array().expect("results");
+        let names: Vec<_> = results.iter().map(|result| result["id"].clone()).collect();
+        assert_eq!(Value::Array(names), found, "{id}");
+    }
     let search = of(json!({ "type": "user" }), json!({ "type": "service", "id": "999" }));
     assert_eq!(records.ask("search/subject", &search), json!({ "results": [] }));
     let search = of(json!({ "type": "user_id", "id": "77" }), json!({ "type": "service" }));
@@ -725,6 +746,12 @@ fn an_application_is_asked_about_in_its_organization() {
     assert_eq!(ask("turbines", "FLY", "wind"), "action_unknown");
     assert_eq!(ask("turbines", "USER", "water"), "resource_unknown");
     assert_eq!(ask("nobody", "USER", "wind"), "user_unknown");
+    for change in [json!({ "enabled": false }), json!({ "enabled": true, "shortcut": true })] {
+        let path = "/v1/applications/turbines";
+        let response = records.isolate.administer("PATCH", path, &change);
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert_eq!(ask("turbines", "USER", "wind"), "user_disabled", "{change}");
+    }
 }
 
 #[test]
