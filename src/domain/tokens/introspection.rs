@@ -166,4 +166,14 @@ mod tests {
             assert_eq!(claims.revocation_key(), key, "{token}");
         }
     }
+
+    #[test]
+    fn the_memory_of_an_answer_counts_its_texts() {
+        let bytes = |length: usize| {
+            let answer = format!(r#"{{"active":true,"username":"{}"}}"#, "a".repeat(length));
+            Said::read(answer.as_bytes(), "opaque", false).unwrap().unwrap().bytes()
+        };
+        assert!(bytes(0) > size_of::<Parts>());
+        assert_eq!(bytes(400), bytes(0) + 400);
+    }
 }
