@@ -531,6 +531,35 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
     assert_eq!(answer["evaluations"][2]["context"]["error"]["status"], 400);
 }
 
+/// The groups of a token count for the user whom it names, and for nobody who is asked about.
+#[test]
+fn an_administrators_token_lends_its_groups_to_no_other_user() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let world = World::new();
+    let records = Records::new(world.isolate());
+    let send = |path: &str, body: &Value| {
+        let response = records.isolate.administer("POST", path, body);
+        assert!(response.status < 300, "{path}: {}", response.body);
+    };
+    let app = json!({
+        "name": "App", "algorithm": "HS256", "secret": SECRET, "speaksFor": "everybody",
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4 },
+    });
+    send("/v1/token-apps", &app);
+    let grant = json!({ "authObjectType": "GROUP", "authObjectId": 4, "permissions": ["VIEW"] });
+    send("/v1/services/102/grants", &grant);
+    let token = records.isolate.signed(SECRET, &json!({ "sub": "admin", "groups": ["ops"] }));
+    let via = |subject: &str| {
+        let asked =
+            with(question(subject, "read", "record-2"), "context", json!({ "explain": true }));
+        let response = records.ask_as(&format!("Bearer {token}"), "evaluation", &asked);
+        assert_eq!(response.status, 200, "{}", response.body);
+        let grants = json_of(&response)["context"]["via"].as_array().expect("a list").clone();
+        grants.iter().filter(|grant| grant["object_type"] == "GROUP").count()
+    };
+    assert_eq!([via("admin"), via("alice")], [1, 0]);
+}
+
 const RULES: &str = r#"[
     {"path": "/users", "methods": ["GET"], "service": 101, "permission": "VIEW"},
     {"path": "/todos", "methods": ["GET"], "service": 101, "permission": "VIEW"},
