@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::actions::caller::{Caller, Proof, UserCaller};
 use crate::actions::{permissions, rules};
 use crate::context::Cx;
-use crate::domain::applications::application::{AccessKey, Application, AuthorizationType};
+use crate::domain::applications::application::{AccessKey, AuthorizationType};
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::method;
 use crate::domain::origin::{Demand, Matched, Rule};
@@ -475,7 +475,7 @@ impl<'c> Asking<'c> {
         match AuthorizationType::parse(action) {
             Err(_) => Decision::no(Reason::ActionUnknown),
             Ok(kind) if application.is_authorized(kind) => Decision::yes(Reason::Granted),
-            Ok(_) if is_off(application) => Decision::no(Reason::UserDisabled),
+            Ok(_) if !application.may_act() => Decision::no(Reason::UserDisabled),
             Ok(_) => Decision::no(Reason::NoGrant),
         }
     }
@@ -517,10 +517,6 @@ impl<'c> Asking<'c> {
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_off(application: &Application) -> bool {
-    !application.terms.enabled || application.terms.shortcut
 }
 
 /// What a permission check answers, and why.
@@ -590,4 +586,43 @@ pub(super) fn candidates(asking: &Asking<'_>, resource: &Resource<'_>) -> Vec<St
     };
     found.sort_unstable();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::permissions::permission::{Permissions, StandingUser};
+
+    /// All standings, each once where unknown users and services are refused and once where not.
+    #[test]
+    fn a_decision_is_that_of_the_standing_and_says_the_first_reason() {
+        let users = [(true, true), (true, false), (false, true), (false, false)]
+            .map(|(is_administrator, enabled)| Some(StandingUser { is_administrator, enabled }));
+        let grants = [Permissions::NONE, Permissions::of_grant([Permission::Grant])];
+        for (user, granted) in
+            users.into_iter().chain([None]).flat_map(|user| grants.map(|of| (user, of)))
+        {
+            for [switch, service_exists, is_strict] in
+                (0..8).map(|bits| [bits & 1 == 1, bits & 2 == 2, bits & 4 == 4])
+            {
+                let standing = Standing { switch, service_exists, user, granted };
+                let is_unknown = user.is_none() || !service_exists;
+                for permission in [Permission::View, Permission::Grant] {
+                    let decision = by_standing(standing, permission, is_strict);
+                    let allowed = standing.allows(permission) && !(is_strict && is_unknown);
+                    let reason = match user {
+                        _ if allowed && granted.has(permission) => Reason::Granted,
+                        _ if allowed && standing.is_administrator() => Reason::Granted,
+                        _ if allowed => Reason::SwitchOff,
+                        None => Reason::UserUnknown,
+                        Some(StandingUser { enabled: false, .. }) => Reason::UserDisabled,
+                        Some(_) if !service_exists => Reason::ResourceUnknown,
+                        Some(_) => Reason::NoGrant,
+                    };
+                    let expected = Decision { allowed, reason, of: None };
+                    assert_eq!(decision, expected, "{standing:?} {permission:?} {is_strict}");
+                }
+            }
+        }
+    }
 }

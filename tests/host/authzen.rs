@@ -346,6 +346,13 @@ fn users_may_ask_about_themselves_and_with_grant_about_a_service() {
             (403, json!("only the user themselves or an administrator may do this"))
         );
     }
+    for (id, expected) in [("2", 200), ("3", 403), ("99", 403)] {
+        for resource in ["record-1", "nothing"] {
+            let subject = json!({ "type": "user_id", "id": id });
+            let asked = with(question("", "read", resource), "subject", subject);
+            assert_eq!(status("evaluation", &asked), expected, "{asked}");
+        }
+    }
     let batch = json!({
         "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")],
     });
@@ -524,6 +531,35 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
     assert_eq!(answer["evaluations"][2]["context"]["error"]["status"], 400);
 }
 
+/// The groups of a token count for the user whom it names, and for nobody who is asked about.
+#[test]
+fn an_administrators_token_lends_its_groups_to_no_other_user() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let world = World::new();
+    let records = Records::new(world.isolate());
+    let send = |path: &str, body: &Value| {
+        let response = records.isolate.administer("POST", path, body);
+        assert!(response.status < 300, "{path}: {}", response.body);
+    };
+    let app = json!({
+        "name": "App", "algorithm": "HS256", "secret": SECRET, "speaksFor": "everybody",
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4 },
+    });
+    send("/v1/token-apps", &app);
+    let grant = json!({ "authObjectType": "GROUP", "authObjectId": 4, "permissions": ["VIEW"] });
+    send("/v1/services/102/grants", &grant);
+    let token = records.isolate.signed(SECRET, &json!({ "sub": "admin", "groups": ["ops"] }));
+    let via = |subject: &str| {
+        let asked =
+            with(question(subject, "read", "record-2"), "context", json!({ "explain": true }));
+        let response = records.ask_as(&format!("Bearer {token}"), "evaluation", &asked);
+        assert_eq!(response.status, 200, "{}", response.body);
+        let grants = json_of(&response)["context"]["via"].as_array().expect("a list").clone();
+        grants.iter().filter(|grant| grant["object_type"] == "GROUP").count()
+    };
+    assert_eq!([via("admin"), via("alice")], [1, 0]);
+}
+
 const RULES: &str = r#"[
     {"path": "/users", "methods": ["GET"], "service": 101, "permission": "VIEW"},
     {"path": "/todos", "methods": ["GET"], "service": 101, "permission": "VIEW"},
@@ -685,6 +721,20 @@ fn what_is_unknown_is_denied_also_where_the_directory_is_strict() {
             "{subject} {resource}"
         );
     }
+    // A switch that is off lets everybody in, and here only users of the directory.
+    let off = json!({ "authEnabled": false });
+    assert_eq!(records.isolate.administer("PATCH", "/v1/services/102", &off).status, 200);
+    for (id, allowed, found) in
+        [("2", true, json!(["record-1", "record-2"])), ("77", false, json!([]))]
+    {
+        let user = || json!({ "type": "user_id", "id": id });
+        let asked = of(user(), json!({ "type": "record", "id": "record-2" }));
+        assert_eq!(records.ask("evaluation", &asked)["decision"], allowed, "{id}");
+        let search = records.ask("search/resource", &of(user(), json!({ "type": "record" })));
+        let results = search["results"].as_array().expect("results");
+        let names: Vec<_> = results.iter().map(|result| result["id"].clone()).collect();
+        assert_eq!(Value::Array(names), found, "{id}");
+    }
     let search = of(json!({ "type": "user" }), json!({ "type": "service", "id": "999" }));
     assert_eq!(records.ask("search/subject", &search), json!({ "results": [] }));
     let search = of(json!({ "type": "user_id", "id": "77" }), json!({ "type": "service" }));
@@ -725,6 +775,12 @@ fn an_application_is_asked_about_in_its_organization() {
     assert_eq!(ask("turbines", "FLY", "wind"), "action_unknown");
     assert_eq!(ask("turbines", "USER", "water"), "resource_unknown");
     assert_eq!(ask("nobody", "USER", "wind"), "user_unknown");
+    for change in [json!({ "enabled": false }), json!({ "enabled": true, "shortcut": true })] {
+        let path = "/v1/applications/turbines";
+        let response = records.isolate.administer("PATCH", path, &change);
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert_eq!(ask("turbines", "USER", "wind"), "user_disabled", "{change}");
+    }
 }
 
 #[test]

@@ -331,6 +331,12 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_over_at_its_end() {
+        let key = MachineKey { expires_at: Some(Millis(5)), ..MachineKey::of_binding() };
+        assert!(!key.is_expired(Millis(4)) && key.is_expired(Millis(5)));
+    }
+
+    #[test]
     fn rights_are_never_none_and_administration_is_all() {
         assert_eq!(Rights::of([]), None);
         assert_eq!(
@@ -351,6 +357,7 @@ mod tests {
         let both =
             Rights::of([May::Provisioning, May::Decisions, May::Provisioning]).expect("rights");
         assert_eq!(both.names(), ["decisions", "provisioning"]);
+        assert_eq!(Rights::from_bits(both.bits()), Some(both));
         assert!(May::parse("Decisions").is_err() && May::parse("").is_err());
     }
 

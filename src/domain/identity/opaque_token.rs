@@ -59,6 +59,25 @@ mod tests {
     }
 
     #[test]
+    fn only_the_spelling_that_is_issued_is_taken_for_a_token() {
+        let ours = token([0xab; 16]);
+        assert!(is_token(ours.expose()));
+        let other_version = ours.expose().replacen("-4", "-1", 1);
+        assert_ne!(other_version, ours.expose());
+        for other in [
+            other_version,
+            ours.expose().to_uppercase(),
+            ours.expose().replace('-', ""),
+            format!("{{{}}}", ours.expose()),
+            format!("urn:uuid:{}", ours.expose()),
+            "aaa.bbb.ccc".to_owned(),
+            String::new(),
+        ] {
+            assert!(!is_token(&other), "{other}");
+        }
+    }
+
+    #[test]
     fn a_cookie_is_32_upper_case_hex_digits_and_names_postern() {
         let ours = cookie([0xab; 16]);
         assert_eq!(ours.expose(), format!("{}.postern", "AB".repeat(16)));

@@ -159,6 +159,27 @@ mod tests {
     }
 
     #[test]
+    fn a_new_password_has_8_characters_and_any_password_1_to_1024_bytes() {
+        for (password, is_right, is_right_for_others) in [
+            ("", false, false),
+            ("a", false, true),
+            ("ääääääa", false, true),
+            ("äääääääa", true, true),
+            (&"a".repeat(1024), true, true),
+            (&"a".repeat(1025), false, false),
+            (&"ä".repeat(513), false, false),
+        ] {
+            assert_eq!(rule(password).is_ok(), is_right, "{password}");
+            assert_eq!(length_rule(password).is_ok(), is_right_for_others, "{password}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_a_hash() {
+        assert_eq!(format!("{:?}", PasswordHash::from_stored("$argon2id$")), "[redacted]");
+    }
+
+    #[test]
     fn nobody_has_a_readable_hash_of_the_same_cost() {
         let phc = Phc::new(NOBODY).unwrap();
         assert_eq!(phc.params.to_string(), "m=19456,t=2,p=1");

@@ -69,3 +69,66 @@ fn refuse_at(count: Count, allowed: i64, limit: Limit, now: Millis) -> Result<()
     let left = count.oldest + WINDOW - now;
     Err(Error::TooMany { limit, retry_after_s: (left + Millis(999)).seconds().max(1) })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn count(limit: i64) -> impl Strategy<Value = Count> {
+        let failures = prop_oneof![0..limit, limit - 1..=limit];
+        (failures, 0_i64..=600_000)
+            .prop_map(|(failures, oldest)| Count { failures, oldest: Millis(oldest) })
+    }
+
+    fn failures() -> impl Strategy<Value = Failures> {
+        let known_at = proptest::option::of((0_i64..600_000).prop_map(Millis));
+        (count(10), count(100), count(100), known_at).prop_map(
+            |(of_pair, of_name, of_network, known_at)| Failures {
+                of_pair,
+                of_name,
+                of_network,
+                known_at,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn nobody_guesses_on_and_nobody_locks_a_user_out_of_a_known_network(
+            failures in failures(),
+        ) {
+            let Failures { of_pair, of_name, of_network, known_at } = failures;
+            let may_try = of_pair.failures < 10
+                && (known_at.is_some() || of_name.failures < 100 && of_network.failures < 100);
+            prop_assert_eq!(failures.check(Millis(600_000)).is_ok(), may_try);
+        }
+
+        #[test]
+        fn the_wait_ends_in_the_second_in_which_the_oldest_failure_is_over(
+            of_pair in count(10),
+            now in 600_000_i64..1_200_000,
+        ) {
+            let failures = Failures { of_pair: Count { failures: 10, ..of_pair }, ..Failures::default() };
+            let Err(Error::TooMany { retry_after_s, .. }) = failures.check(Millis(now)) else {
+                return Err(TestCaseError::fail("it was let through"));
+            };
+            let is_over = |after_s: i64| now + after_s * 1000 >= of_pair.oldest.0 + 600_000;
+            prop_assert!(is_over(retry_after_s) && retry_after_s >= 1);
+            prop_assert!(retry_after_s == 1 || !is_over(retry_after_s - 1));
+        }
+    }
+
+    #[test]
+    fn a_known_network_is_noted_once_a_day() {
+        let day = Millis(86_400_000);
+        let known = |known_at| Failures { known_at, ..Failures::default() };
+        assert!(known(None).is_to_be_noted(day));
+        assert!(known(Some(Millis(0))).is_to_be_noted(day));
+        assert!(!known(Some(Millis(1))).is_to_be_noted(day));
+        assert_eq!(KNOWN_FOR, Millis(30 * day.0));
+    }
+}

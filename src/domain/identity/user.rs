@@ -254,6 +254,34 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_a_colon_cannot_be_in_basic() {
+        let can = |text: &str| Username::parse(text).unwrap().can_be_in_basic().is_ok();
+        assert!(can("alice") && !can("al:ice") && !can(":") && !can("alice:"));
+    }
+
+    #[test]
+    fn only_the_type_administrator_makes_an_administrator() {
+        for user_type in UserType::ALL {
+            let mut profile = Profile::of_type(user_type);
+            profile.roles = vec![UserType::Administrator.name().to_owned()];
+            let user = User {
+                id: UserId(1),
+                profile,
+                username: Username::parse("alice").unwrap(),
+                has_password: false,
+                followed_at_s: 0,
+                synced_groups: None,
+                valid_from: Millis(0),
+                password_set_at: Millis(0),
+                created_at: Millis(0),
+                modified_at: Millis(0),
+            };
+            let is_one = user_type == UserType::Administrator;
+            assert_eq!(user.is_administrator(), is_one, "{user_type:?}");
+        }
+    }
+
+    #[test]
     fn a_new_name_looks_like_no_other_and_an_old_one_stays() {
         for right in [
             "admin",

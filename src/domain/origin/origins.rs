@@ -162,3 +162,36 @@ pub fn read_url(text: &str) -> Result<String, String> {
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn origins(items: &Value, rest: Option<&str>) -> Origins {
+        let list = read_origins(items.as_array().unwrap()).unwrap();
+        Origins::new(list, rest.map(str::to_owned), 30, false)
+    }
+
+    #[test]
+    fn a_path_must_be_readable_only_where_paths_choose_the_application() {
+        let unreadable = "/a/..;/b";
+        let one = origins(&json!([]), Some("https://rest.example"));
+        let by_host = origins(
+            &json!([{ "host": "a.example", "url": "https://a.internal" }]),
+            Some("https://rest.example"),
+        );
+        let by_path = origins(
+            &json!([{ "path": "/a", "url": "https://a.internal" }]),
+            Some("https://rest.example"),
+        );
+        let url = |origins: &Origins, host: &str| {
+            origins.of(host, unreadable).map(|found| found.map(|origin| origin.url.clone()))
+        };
+        assert_eq!(url(&one, "a.example"), Ok(Some("https://rest.example".to_owned())));
+        assert_eq!(url(&by_host, "a.example"), Ok(Some("https://a.internal".to_owned())));
+        assert_eq!(url(&by_host, "b.example"), Ok(Some("https://rest.example".to_owned())));
+        assert!(url(&by_path, "a.example").is_err());
+    }
+}

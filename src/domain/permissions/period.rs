@@ -227,6 +227,22 @@ mod tests {
         assert!(Period::new(Some(Millis(10)), Some(Millis(10))).is_err());
     }
 
+    /// The property has random grants, whose union rarely changes so often.
+    #[test]
+    fn a_course_has_no_value_after_the_changes_that_it_knows() {
+        let every_other_moment = |at| {
+            let period = Period::new(Some(Millis(at)), Some(Millis(at + 1))).unwrap();
+            (Permissions::of_grant([]), period)
+        };
+        let grants: Vec<_> = (0..40).step_by(2).map(every_other_moment).collect();
+        let course = union(&grants, Millis(0));
+        let has_view = |at| course.at(Millis(at)).map(|of| of.has(Permission::View));
+        for at in 0..17 {
+            assert_eq!(has_view(at), Some(at % 2 == 0), "{at}");
+        }
+        assert_eq!([17, 18, 100].map(has_view), [None; 3], "to be read again");
+    }
+
     #[test]
     fn a_value_that_never_changes_is_stored_without_a_course() {
         let over = Period { starts_at: Some(Millis(1)), expires_at: Some(Millis(5)) };

@@ -239,6 +239,12 @@ mod tests {
             assert_eq!(Permission::parse(&permission.name().to_lowercase()), Ok(permission));
         }
         assert!(Permission::parse("FLY").is_err_and(|why| why.contains("\"FLY\"")));
+        let known = Permissions::of_names(["release", "FLY", "Test"].into_iter());
+        assert_eq!(known.names(), ["TEST", "RELEASE"]);
+        for object_type in ObjectType::ALL {
+            assert_eq!(ObjectType::parse(&object_type.name().to_lowercase()), Ok(object_type));
+        }
+        assert!(ObjectType::parse("").is_err() && ObjectType::parse("ROLE").is_err());
     }
 
     #[test]
@@ -284,5 +290,30 @@ mod tests {
         assert_eq!(allowed, [Permission::Grant, Permission::Release]);
         standing.user = Some(StandingUser { is_administrator: true, enabled: false });
         assert!(!standing.allows(Permission::View), "not for the disabled");
+    }
+
+    #[test]
+    fn a_disabled_user_has_nothing_and_an_administrator_everything() {
+        let users = [(true, true), (true, false), (false, true), (false, false)]
+            .map(|(is_administrator, enabled)| Some(StandingUser { is_administrator, enabled }));
+        let grants = [Permissions::NONE, Permissions::of_grant([Permission::Release])];
+        for user in users.into_iter().chain([None]) {
+            for (switch, granted) in grants.iter().flat_map(|of| [(true, *of), (false, *of)]) {
+                let standing = Standing { switch, service_exists: true, user, granted };
+                let is_disabled = user.is_some_and(|user| !user.enabled);
+                let administers = user.is_some_and(|user| user.enabled && user.is_administrator);
+                assert_eq!(standing.is_administrator(), administers, "{standing:?}");
+                let own = if is_disabled { Permissions::NONE } else { granted };
+                assert_eq!(standing.permissions(), own, "{standing:?}");
+                for permission in Permission::ALL {
+                    let allows = standing.allows(permission);
+                    if is_disabled || administers {
+                        assert_eq!(allows, administers, "{standing:?} {permission:?}");
+                    } else if switch {
+                        assert_eq!(allows, granted.has(permission), "{standing:?} {permission:?}");
+                    }
+                }
+            }
+        }
     }
 }

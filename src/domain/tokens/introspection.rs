@@ -94,6 +94,8 @@ fn kind(members: &Members) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::HashedToken;
+    use crate::domain::tokens::revocation::RevocationKey;
 
     #[test]
     fn an_answer_is_read_strictly() {
@@ -103,7 +105,9 @@ mod tests {
         for inactive in [r#"{"active":false}"#, r#"{"active":false,"username":"alice","exp":1}"#] {
             assert_eq!(read(inactive), Ok(false), "{inactive}");
         }
-        let long = format!(r#"{{"active":true,"x":"{}"}}"#, "x".repeat(MAX_ANSWER_BYTES));
+        let active = r#"{"active":true}"#;
+        let long = |bytes: usize| format!("{active}{}", " ".repeat(bytes - active.len()));
+        assert_eq!(read(&long(65_536)), Ok(true));
         for wrong in [
             "",
             "<!doctype html>",
@@ -117,7 +121,7 @@ mod tests {
             r#"{"active":true,"active":false}"#,
             r#"{"active":false,"active":true}"#,
             r#"{"active":true} x"#,
-            &long,
+            &long(65_537),
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
@@ -145,5 +149,31 @@ mod tests {
             assert_eq!(kind_of(other), Kind::Unreadable, "{other}");
         }
         assert_eq!(kind_of("{}"), Kind::Type(UNSPECIFIED.to_owned()));
+    }
+
+    #[test]
+    fn an_answer_is_about_the_token_that_was_asked_about() {
+        let answer = br#"{"active":true,"exp":7,"username":"alice"}"#;
+        for (token, is_jwt, signed) in
+            [("a.b.c", true, "a.b"), ("a.b.c", false, "a.b.c"), ("opaque", true, "opaque")]
+        {
+            let said = Said::read(answer, token, is_jwt).unwrap().unwrap();
+            assert_eq!(said.expires_at_s(), Some(7));
+            let introspected = said.of(token);
+            let claims = introspected.claims().unwrap();
+            assert_eq!(claims.get("username"), Some(&Value::from("alice")));
+            let key = RevocationKey::of_token(HashedToken::of(&[signed.as_bytes()]));
+            assert_eq!(claims.revocation_key(), key, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_an_answer_counts_its_texts() {
+        let bytes = |length: usize| {
+            let answer = format!(r#"{{"active":true,"username":"{}"}}"#, "a".repeat(length));
+            Said::read(answer.as_bytes(), "opaque", false).unwrap().unwrap().bytes()
+        };
+        assert!(bytes(0) > size_of::<Parts>());
+        assert_eq!(bytes(400), bytes(0) + 400);
     }
 }

@@ -513,3 +513,356 @@ pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) 
     };
     Some(format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::secret::hmac_sha256;
+    use crate::domain::tokens::jwk::IssuerKey;
+    use crate::domain::tokens::revocation::digest_of;
+
+    const KEY: &[u8] = b"a shared secret";
+
+    fn text_of(header: &str, claims: &str) -> String {
+        [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".")
+    }
+
+    /// Signs by HMAC with SHA-256, whatever the header says.
+    fn signed(header: &Value, claims: &Value, key: &[u8]) -> String {
+        let text = text_of(&header.to_string(), &claims.to_string());
+        let signature = hmac_sha256(key, text.as_bytes());
+        format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
+    }
+
+    fn hs256(claims: &Value) -> String {
+        signed(&json!({ "alg": "HS256" }), claims, KEY)
+    }
+
+    fn with_claims<T>(claims: &Value, read: impl FnOnce(&VerifiedClaims<'_>) -> T) -> T {
+        let token = hs256(claims);
+        let token = UnverifiedToken::parse(&token).unwrap();
+        read(&token.verify(Algorithm::Hs256, &Secret::new(KEY)).unwrap())
+    }
+
+    #[test]
+    fn a_token_has_three_parts_and_at_most_16_kib() {
+        let refusal = |token: &str| UnverifiedToken::parse(token).err();
+        let token = hs256(&json!({}));
+        assert_eq!(refusal(&token), None);
+        let (text, _) = token.rsplit_once('.').unwrap();
+        for parts in ["", ".", "a", text, &format!("{token}."), &format!("{token}.AAAA")] {
+            assert_eq!(refusal(parts), Some(Denied::NotThreeParts), "{parts}");
+        }
+        for part in ["A", "AB==", "AA+A", "AB", "AA A"] {
+            assert_eq!(refusal(&format!("{text}.{part}")), Some(Denied::BadBase64), "{part}");
+        }
+        // Four characters are three bytes, so that every length comes about.
+        let fill = |token: &str, length: usize| {
+            format!("{token}.{}", "A".repeat(length - token.len() - 1))
+        };
+        let longest = (0..4)
+            .map(|pad| text_of(r#"{"alg":"HS256"}"#, &format!("{{}}{}", " ".repeat(pad))))
+            .find(|text| (MAX_BYTES - text.len() - 1).is_multiple_of(4))
+            .unwrap();
+        assert_eq!(refusal(&fill(&longest, 16_384)), None);
+        assert_eq!(refusal(&fill(&longest, 16_385)), Some(Denied::TooLong));
+        assert_eq!(refusal(&fill(&longest, 20_000)), Some(Denied::TooLong));
+        assert_eq!(MAX_BYTES_IN_URL, 8_192);
+    }
+
+    #[test]
+    fn a_header_is_read_strictly() {
+        let read = |header: &str| {
+            UnverifiedToken::parse(&format!("{}.", text_of(header, "{}")))
+                .map(|token| (token.algorithm(), token.key_id().map(str::to_owned)))
+        };
+        assert_eq!(read(r#"{"alg":"ES256"}"#), Ok((Algorithm::Es256, None)));
+        assert_eq!(
+            read(r#"{"alg":"Ed25519","kid":"k","b64":true}"#),
+            Ok((Algorithm::EdDsa, Some("k".to_owned())))
+        );
+        for (header, why) in [
+            ("{}", Denied::UnknownAlgorithm),
+            (r#"{"alg":"none"}"#, Denied::UnknownAlgorithm),
+            (r#"{"alg":"hs256"}"#, Denied::UnknownAlgorithm),
+            (r#"{"alg":"introspection"}"#, Denied::UnknownAlgorithm),
+            (r#"{"alg":["HS256"]}"#, Denied::UnknownAlgorithm),
+            (r#"{"alg":"HS256","crit":[]}"#, Denied::CriticalExtension),
+            (r#"{"alg":"HS256","crit":["b64"],"b64":true}"#, Denied::CriticalExtension),
+            (r#"{"alg":"HS256","b64":false}"#, Denied::CriticalExtension),
+            (r#"{"alg":"HS256","kid":7}"#, Denied::ClaimType("kid".into())),
+            (r#"{"alg":"HS256","alg":"HS256"}"#, Denied::DoubledMember),
+            (r#"["HS256"]"#, Denied::BadJson),
+            ("", Denied::BadJson),
+        ] {
+            assert_eq!(read(header), Err(why), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_compared_as_a_media_type() {
+        let is = |kind: Value, wanted: &str| {
+            let token = signed(&json!({ "alg": "HS256", "typ": kind }), &json!({}), KEY);
+            let token = UnverifiedToken::parse(&token).unwrap();
+            token.verify(Algorithm::Hs256, &Secret::new(KEY)).unwrap().kind().is(wanted)
+        };
+        for (kind, wanted) in [
+            ("", ""),
+            ("JWT", "jwt"),
+            ("at+jwt", "application/at+jwt"),
+            ("APPLICATION/at+JWT", "at+jwt"),
+            ("application/", "application/"),
+        ] {
+            assert!(is(json!(kind), wanted), "{kind:?} is {wanted:?}");
+        }
+        for (kind, wanted) in [
+            ("", "JWT"),
+            ("JWT", ""),
+            ("application/", ""),
+            ("JWT ", "JWT"),
+            ("text/JWT", "JWT"),
+            ("logout+jwt", "at+jwt"),
+        ] {
+            assert!(!is(json!(kind), wanted), "{kind:?} is not {wanted:?}");
+        }
+        // A value that is no text is never the same as an absent one.
+        for unreadable in [json!(null), json!(7), json!(["JWT"])] {
+            assert!(!is(unreadable.clone(), "") && !is(unreadable.clone(), "JWT"), "{unreadable}");
+        }
+        assert!(with_claims(&json!({}), |claims| claims.kind().is("")));
+    }
+
+    #[test]
+    fn a_signature_counts_for_its_text_its_key_and_its_algorithm_only() {
+        let verifies = |token: &str, algorithm: Algorithm, key: &[u8]| {
+            UnverifiedToken::parse(token).unwrap().verify(algorithm, &Secret::new(key)).is_some()
+        };
+        let claims = json!({ "sub": "alice" });
+        let token = hs256(&claims);
+        for algorithm in Algorithm::ALL {
+            assert_eq!(verifies(&token, algorithm, KEY), algorithm == Algorithm::Hs256);
+        }
+        assert!(!verifies(&token, Algorithm::Hs256, b"another secret"));
+        assert!(!verifies(
+            &signed(&json!({ "alg": "HS384" }), &claims, KEY),
+            Algorithm::Hs256,
+            KEY
+        ));
+        let blank = signed(&json!({ "alg": "HS256" }), &claims, b"");
+        assert!(!verifies(&blank, Algorithm::Hs256, b""));
+        let (text, signature) = token.rsplit_once('.').unwrap();
+        for length in (0..signature.len()).filter(|length| length % 4 == 0) {
+            let cut = format!("{text}.{}", &signature[..length]);
+            assert!(!verifies(&cut, Algorithm::Hs256, KEY), "{cut}");
+        }
+        let other = hs256(&json!({ "sub": "admin" }));
+        let (other, _) = other.rsplit_once('.').unwrap();
+        assert!(!verifies(&format!("{other}.{signature}"), Algorithm::Hs256, KEY));
+    }
+
+    /// The key of RFC 7515, appendix A.3.
+    fn public_key() -> PublicKey {
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        });
+        IssuerKey::from_jwk(jwk.as_object().unwrap()).unwrap().key
+    }
+
+    /// The platform's answer is passed on. It is asked only about a signature that this key can
+    /// make, and only about the text that is before it.
+    #[test]
+    fn the_platform_is_asked_about_what_the_key_can_have_signed() {
+        let asked = |header: &str, bytes: usize, answer: Result<bool, Fault>| {
+            let text = text_of(&json!({ "alg": header }).to_string(), "{}");
+            let signature = Base64UrlUnpadded::encode_string(&vec![7; bytes]);
+            let token = format!("{text}.{signature}");
+            let token = UnverifiedToken::parse(&token).unwrap();
+            let mut is_asked = false;
+            let key = public_key();
+            let check = async |signature: &[u8], message: &[u8]| {
+                is_asked = true;
+                assert_eq!((signature, message), (&vec![7; bytes][..], text.as_bytes()));
+                answer
+            };
+            let verdict = {
+                let verified = pin!(token.verify_by(Algorithm::Es256, &key, check));
+                let Poll::Ready(verdict) = verified.poll(&mut Context::from_waker(Waker::noop()))
+                else {
+                    panic!("nothing waits")
+                };
+                verdict.map(|claims| claims.is_some())
+            };
+            (is_asked, verdict)
+        };
+        assert_eq!(asked("ES256", 64, Ok(true)), (true, Ok(true)));
+        assert_eq!(asked("ES256", 64, Ok(false)), (true, Ok(false)));
+        let fault = || Fault::new("no such curve");
+        assert_eq!(asked("ES256", 64, Err(fault())), (true, Err(fault())));
+        for (header, bytes) in
+            [("ES256", 0), ("ES256", 63), ("ES256", 65), ("ES384", 64), ("HS256", 64)]
+        {
+            assert_eq!(asked(header, bytes, Ok(true)), (false, Ok(false)), "{header} {bytes}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        /// Small numbers, so that every two of them are often equal.
+        #[test]
+        fn a_token_counts_between_its_times_and_no_longer_than_its_app_says(
+            [exp, nbf, iat] in any::<[Option<u8>; 3]>(),
+            expire_s in 0_i64..12,
+            leeway_s in 0_i64..4,
+            now_s in 0_i64..24,
+        ) {
+            let [exp, nbf, iat] = [exp, nbf, iat].map(|time| time.map(|time| i64::from(time % 24)));
+            let claims: Map<_, _> = [("exp", exp), ("nbf", nbf), ("iat", iat)]
+                .into_iter()
+                .filter_map(|(name, time)| Some((name.to_owned(), json!(time?))))
+                .collect();
+            let now = Millis(now_s * 1000 + 999);
+            let lifetime = with_claims(&Value::Object(claims), |claims| {
+                claims.lifetime(expire_s, Clock { now, leeway_s })
+            });
+            // By some clock that is right, the token has begun, and by another one it has not ended.
+            let begun = |time: Option<i64>| time.is_none_or(|time| time <= now_s + leeway_s);
+            let lasts = |end: Option<i64>| end.is_none_or(|end| now_s - leeway_s < end);
+            let by_app = iat.map(|iat| iat + expire_s);
+            let is_of_the_app = match (exp, iat) {
+                (None, None) => false,
+                (Some(exp), None) => exp - expire_s <= now_s + leeway_s,
+                (_, Some(_)) => true,
+            };
+            let counts =
+                begun(nbf) && begun(iat) && lasts(exp) && lasts(by_app) && is_of_the_app;
+            prop_assert_eq!(lifetime.is_ok(), counts, "{:?}", lifetime);
+            if let Ok(Lifetime { end_s, issued_at_s, exp_s }) = lifetime {
+                prop_assert_eq!(Some(end_s), exp.into_iter().chain(by_app).min());
+                prop_assert_eq!(exp_s, exp);
+                prop_assert!(issued_at_s + expire_s >= end_s && begun(Some(issued_at_s)));
+                prop_assert!(iat.is_none_or(|iat| iat == issued_at_s));
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_number_that_is_rounded_down() {
+        let exp = |value: Value| {
+            let clock = Clock { now: Millis(0), leeway_s: 10 };
+            with_claims(&json!({ "exp": value, "iat": 0 }), |claims| {
+                claims.lifetime(1 << 60, clock)
+            })
+            .map(|lifetime| lifetime.end_s)
+        };
+        assert_eq!(exp(json!(7)), Ok(7));
+        assert_eq!(exp(json!(7.9)), Ok(7));
+        assert_eq!(exp(json!(-0.5)), Ok(-1));
+        assert_eq!(exp(json!(1e14)), Ok(100_000_000_000_000));
+        for wrong in [json!(1e15), json!(1e300), json!("7"), json!(null), json!([7]), json!(true)] {
+            assert_eq!(exp(wrong.clone()), Err(Denied::ClaimType("exp".into())), "{wrong}");
+        }
+        let clock = Clock { now: Millis(0), leeway_s: 0 };
+        let refusal =
+            |claims: Value| with_claims(&claims, |claims| claims.lifetime(10, clock).err());
+        assert_eq!(refusal(json!({ "nbf": 0 })), Some(Denied::NoLifetime));
+        assert_eq!(refusal(json!({ "exp": 0 })), Some(Denied::Expired));
+        assert_eq!(refusal(json!({ "exp": 11 })), Some(Denied::TooLongLived));
+        assert_eq!(refusal(json!({ "exp": 5, "nbf": 1 })), Some(Denied::NotYetValid));
+        assert_eq!(refusal(json!({ "iat": i64::MIN })), Some(Denied::Expired));
+        assert_eq!(refusal(json!({ "exp": i64::MAX })), Some(Denied::TooLongLived));
+    }
+
+    #[test]
+    fn a_name_is_a_text_or_a_whole_number() {
+        let name = |value: Value| {
+            with_claims(&json!({ "sub": value, "jti": value }), |claims| {
+                let name = claims.username("sub").map(|name| name.as_str().to_owned());
+                (name.ok(), claims.jti())
+            })
+        };
+        for (value, text) in [
+            (json!("alice"), "alice"),
+            (json!(7), "7"),
+            (json!(-7), "-7"),
+            (json!(u64::MAX), "18446744073709551615"),
+        ] {
+            assert_eq!(name(value), (Some(text.to_owned()), Some(text.to_owned())));
+        }
+        for wrong in [json!(7.5), json!(true), json!(null), json!(["alice"]), json!({})] {
+            assert_eq!(name(wrong.clone()), (None, None), "{wrong}");
+        }
+        let refusal = |claims: &Value| with_claims(claims, |claims| claims.username("sub").err());
+        assert_eq!(refusal(&json!({})), Some(Denied::ClaimMissing("sub".into())));
+        assert_eq!(refusal(&json!({ "sub": "" })), Some(Denied::ClaimType("sub".into())));
+    }
+
+    #[test]
+    fn a_claim_is_found_by_its_name_before_its_path() {
+        let claims = json!({
+            "realm": { "roles": ["a", "b"] }, "/realm/roles": "own", "mixed": ["a", 7],
+            "name": " Al\u{7}ice \n", "blank": "\u{7}",
+        });
+        with_claims(&claims, |claims| {
+            assert_eq!(claims.texts("/realm/roles"), Ok(Some(vec!["own"])));
+            assert_eq!(claims.get("/realm/roles/1"), Some(&json!("b")));
+            assert_eq!(claims.texts("/mixed/0"), Ok(Some(vec!["a"])));
+            assert_eq!(claims.texts("absent"), Ok(None));
+            for wrong in ["mixed", "realm", "/mixed/1"] {
+                assert_eq!(claims.texts(wrong), Err(Denied::ClaimType(wrong.into())));
+            }
+            assert_eq!(claims.text("name", 9).as_deref(), Some("Alice"));
+            assert_eq!(claims.text("name", 2).as_deref(), Some("Al"));
+            for none in ["blank", "realm", "absent"] {
+                assert_eq!(claims.text(none, 9), None, "{none}");
+            }
+        });
+        assert_eq!(
+            with_claims(&json!({ "realm": { "roles": ["a", "b"] } }), |claims| {
+                claims.texts("/realm/roles").map(|texts| texts.map(|texts| texts.join(" ")))
+            }),
+            Ok(Some("a b".to_owned()))
+        );
+    }
+
+    #[test]
+    fn the_memory_of_a_token_counts_each_of_its_texts() {
+        let bytes = |lengths: [usize; 4]| {
+            let [key_id, kind, claim, signature] = lengths.map(|length| "A".repeat(length));
+            let header = json!({ "alg": "HS256", "kid": key_id, "typ": kind });
+            let text = text_of(&header.to_string(), &json!({ "sub": claim }).to_string());
+            UnverifiedToken::parse(&format!("{text}.{signature}")).unwrap().parts.bytes()
+        };
+        let least = bytes([8, 8, 8, 8]);
+        assert!(least > size_of::<Parts>());
+        for longer in [[408, 8, 8, 8], [8, 408, 8, 8], [8, 8, 408, 8]] {
+            assert_eq!(bytes(longer), least + 400, "{longer:?}");
+        }
+        assert_eq!(bytes([8, 8, 8, 408]), least + 300, "four characters are three bytes");
+    }
+
+    #[test]
+    fn a_revocation_names_the_signed_text_and_the_jti_within_an_app() {
+        let app = |name: &str| AppName::parse(name).unwrap();
+        let keys = |token: &str, of: &str| {
+            UnverifiedToken::parse(token).unwrap().revocation_keys(&app(of))
+        };
+        let token = hs256(&json!({ "jti": 7 }));
+        let (text, _) = token.rsplit_once('.').unwrap();
+        let of_text = RevocationKey::of_token(digest_of(&token));
+        assert_eq!(keys(&token, "A"), (of_text, Some(RevocationKey::of_jti(&app("A"), "7"))));
+        assert_eq!(keys(&format!("{text}.AAAA"), "B").0, of_text, "another signature");
+        assert_ne!(keys(&token, "B").1, keys(&token, "A").1);
+        let other = hs256(&json!({}));
+        assert_eq!(keys(&other, "A"), (RevocationKey::of_token(digest_of(&other)), None));
+        assert_ne!(keys(&other, "A").0, of_text);
+        with_claims(&json!({ "jti": 7 }), |claims| assert_eq!(claims.revocation_key(), of_text));
+    }
+}

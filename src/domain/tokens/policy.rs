@@ -358,6 +358,30 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_has_a_header_name_of_letters_digits_and_hyphens() {
+        assert_eq!(Policy::header_of("/realm_access/Roles"), "realm-access-roles");
+        assert_eq!(Policy::header_of("dept\r\nx: ä"), "dept--x---");
+    }
+
+    #[test]
+    fn only_what_differs_from_the_defaults_is_chosen() {
+        assert!(Policy::default().chosen().is_empty());
+        let chosen = serde_json::json!({ "audiences": ["bi"], "boundTokens": "ignore" });
+        assert_eq!(Value::Object(policy(chosen.clone()).chosen()), chosen);
+    }
+
+    #[test]
+    fn groups_and_types_come_from_their_maps_only() {
+        let mapped = policy(serde_json::json!({
+            "groupMap": { "sales": 3, "north": 2, "south": 2 }, "roleMap": { "a": "x" },
+        }));
+        assert_eq!(mapped.groups_of(&["sales", "3", "north", "south", "Sales"]), [2, 3]);
+        assert!(!mapped.gives_types() && !Policy::default().gives_types());
+        let types = policy(serde_json::json!({ "roleMap": { "a": "x", "boss": "Administrator" } }));
+        assert!(types.gives_types());
+    }
+
+    #[test]
     fn the_users_an_app_may_name_follow_from_its_roles_unless_set() {
         let administrator = ["Administrator".to_owned()];
         assert_eq!(Policy::default().speaks_for(&[]), SpeaksFor::Users);

@@ -191,4 +191,25 @@ mod tests {
         );
         assert_eq!(over_for_good(Some(i64::MAX), i64::MAX), Millis::from_seconds(i64::MAX));
     }
+
+    #[test]
+    fn an_endpoint_may_extend_a_token_by_thirty_days() {
+        const MONTH_S: i64 = 2_592_000;
+        let over =
+            |exp_s, expire_s| over_for_endpoint(exp_s, expire_s, Millis(1_000_000)).seconds();
+        assert_eq!(over(Some(5_000), 3_000), 5_000 + MONTH_S, "later than by the app");
+        assert_eq!(over(Some(2_000), 3_000), 1_000 + 3_000 + MONTH_S, "by the app");
+        let latest = 1_000 + MAX_LEEWAY_S + MAX_EXPIRE_S + MAX_LEEWAY_S;
+        assert_eq!(latest_end(Millis(1_000_000)).seconds(), latest);
+        for exp_s in [None, Some(i64::MAX)] {
+            assert_eq!(over(exp_s, 3_000), latest, "{exp_s:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_leaves_the_signature_out() {
+        assert_eq!(digest_of("a.b.c"), HashedToken::of(&[b"a.b"]));
+        assert_eq!(digest_of("a.b.d"), digest_of("a.b.c"));
+        assert_eq!(digest_of("opaque"), HashedToken::of(&[b"opaque"]));
+    }
 }

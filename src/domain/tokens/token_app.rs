@@ -241,37 +241,112 @@ mod tests {
         assert!(TokenName::parse("access token").is_err());
     }
 
-    #[test]
-    fn a_selection_takes_enabled_apps_only() {
-        let app = |enabled| TokenApp {
-            name: AppName("ERP".to_owned()),
+    fn app(name: &str, policy: &Value) -> TokenApp {
+        TokenApp {
+            name: AppName(name.to_owned()),
             terms: TokenAppTerms {
                 token_name: TokenName::default(),
-                algorithm: Algorithm::Hs256,
+                algorithm: Algorithm::Ed25519,
                 expire_s: 1,
                 claims: ClaimNames {
                     username: String::new(),
                     name: String::new(),
                     email: String::new(),
                 },
-                enabled,
+                enabled: true,
                 creates_users: false,
                 initial_roles: Vec::new(),
-                policy: Policy::default(),
+                policy: serde_json::from_value(policy.clone()).unwrap(),
             },
-            secret: None,
+            secret: Some(Secret::new("a secret")),
             keys: Keys::None,
             initial_password: None,
             creator_id: UserId(1),
             created_at: Millis(0),
             modified_at: Millis(0),
+        }
+    }
+
+    #[test]
+    fn a_selection_takes_an_enabled_app_that_fits_in_each_of_its_parts() {
+        let text = |text: &str| Some(text.to_owned());
+        let app = app("ERP", &json!({ "issuer": "https://idp.example" }));
+        let any =
+            Selection { algorithm: Algorithm::EdDsa, token_name: None, app: None, issuer: None };
+        let all = Selection {
+            token_name: text("token"),
+            app: text("ERP"),
+            issuer: Some(text("https://idp.example")),
+            ..any.clone()
         };
+        let mut disabled = app.clone();
+        disabled.terms.enabled = false;
+        for selection in [&any, &all] {
+            assert!(selection.takes(&app) && !selection.takes(&disabled));
+        }
+        for other in [
+            Selection { algorithm: Algorithm::Hs256, ..any.clone() },
+            Selection { token_name: text("ticket"), ..any.clone() },
+            Selection { app: text("erp"), ..any.clone() },
+            Selection { issuer: Some(text("https://other.example")), ..any.clone() },
+            Selection { issuer: Some(None), ..any },
+        ] {
+            assert!(!other.takes(&app), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn apps_that_name_an_issuer_are_tried_first() {
+        let issuer = json!({ "issuer": "https://idp.example" });
+        let apps = [("D", &json!({})), ("C", &issuer), ("B", &json!({})), ("A", &issuer)]
+            .map(|(name, policy)| Rc::new(app(name, policy)));
         let selection = Selection {
-            algorithm: Algorithm::Hs256,
-            token_name: Some("token".to_owned()),
+            algorithm: Algorithm::EdDsa,
+            token_name: None,
             app: None,
-            issuer: None,
+            issuer: Some(Some("https://idp.example".to_owned())),
         };
-        assert!(selection.takes(&app(true)) && !selection.takes(&app(false)));
+        let names: Vec<_> = candidates(apps.iter(), &selection)
+            .iter()
+            .map(|app| app.name.as_str().to_owned())
+            .collect();
+        assert_eq!(names, ["A", "C", "B", "D"]);
+    }
+
+    #[test]
+    fn an_app_needs_a_secret_unless_its_issuer_publishes_the_keys() {
+        let discovers = json!({ "issuer": "https://idp.example", "discover": true });
+        let state = |policy: &Value, secret: Option<&str>| {
+            let app = TokenApp { secret: secret.map(Secret::new), ..app("ERP", policy) };
+            (app.is_sealed(), app.lacks_secret())
+        };
+        for (secret, sealed, lacks) in
+            [(None, true, false), (Some(""), false, true), (Some("a"), false, false)]
+        {
+            assert_eq!(state(&json!({}), secret), (sealed, lacks), "{secret:?}");
+            assert_eq!(state(&discovers, secret), (false, false), "{secret:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_an_issuer_need_an_audience() {
+        let published = Keys::discovered("https://idp.example").unwrap();
+        for (keys, policy, unchecked) in [
+            (published.clone(), json!({}), true),
+            (published.clone(), json!({ "audiences": ["bi"] }), false),
+            (published, json!({ "anyAudience": true }), false),
+            (Keys::None, json!({}), false),
+        ] {
+            let app = TokenApp { keys, ..app("ERP", &policy) };
+            assert_eq!(app.leaves_audience_unchecked(), unchecked, "{policy}");
+        }
+    }
+
+    #[test]
+    fn an_app_whose_new_users_administer_speaks_for_administrators() {
+        let mut app = app("ERP", &json!({}));
+        assert_eq!(app.speaks_for(), SpeaksFor::Users);
+        app.terms.initial_roles = vec!["Administrator".to_owned()];
+        assert_eq!(app.speaks_for(), SpeaksFor::Everybody);
     }
 }
