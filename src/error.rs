@@ -203,6 +203,7 @@ reasons! {
             "the token is bound to a key and may not be used as a bearer token";
         /// The user is unknown or the password wrong. Both get the same answer.
         WrongPassword = "wrong_password", "the user name or password is incorrect";
+        // The last three: see `OF_ANY_CALL`.
         UnknownApplication = "unknown_application", "there is no such application";
         Replayed = "replayed", "the signature was used before";
         /// The signed timestamp is too old or too far in the future.
@@ -487,7 +488,7 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all refusals.
-    pub const REASONS: [&'static str; 15] = [
+    pub const REASONS: &'static [&'static str] = &[
         "user_refused",
         "user_disabled",
         "user_deleted",

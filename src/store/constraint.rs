@@ -64,7 +64,7 @@ pub enum Constraint {
 impl Constraint {
     /// Each constraint with the text by which SQLite's message identifies it: columns of a unique
     /// index, the message of a trigger, or the name of a check.
-    pub const ALL: [(Self, &str); 32] = [
+    pub const ALL: &[(Self, &str)] = &[
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::NameOfDeletedUser, "name_of_deleted_user"),
@@ -103,10 +103,7 @@ impl Constraint {
     /// Finds the constraint in SQLite's message; `None` if it names none of these.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|(_, words)| text.contains(words))
-            .map(|(constraint, _)| constraint)
+        Self::ALL.iter().find(|(_, words)| text.contains(words)).map(|(constraint, _)| *constraint)
     }
 
     /// The error to answer unless the caller knows a more exact one.
@@ -174,7 +171,7 @@ impl Constraint {
     /// always empty.
     pub(super) fn refuse_where(self, condition: &str) -> String {
         let name = Self::ALL
-            .into_iter()
+            .iter()
             .find(|(constraint, _)| *constraint == self)
             .map_or("", |(_, name)| name);
         let rule =
@@ -210,13 +207,77 @@ mod tests {
 
     #[test]
     fn each_rule_is_listed_once_and_no_text_is_part_of_another() {
-        for (index, (constraint, words)) in Constraint::ALL.into_iter().enumerate() {
-            for (other, others) in Constraint::ALL.into_iter().skip(index + 1) {
+        for (index, (constraint, words)) in Constraint::ALL.iter().enumerate() {
+            for (other, others) in Constraint::ALL.iter().skip(index + 1) {
                 assert!(
                     constraint != other && !words.contains(others) && !others.contains(words),
                     "{words} {others}"
                 );
             }
         }
+    }
+    fn migrated() -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let entries = std::fs::read_dir("migrations").unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
+        }
+        connection
+    }
+
+    #[test]
+    fn the_migrations_have_every_rule() {
+        let connection = migrated();
+        let counts = |sql: &str, words: &str| {
+            connection.query_row(sql, [words], |row| row.get::<_, i64>(0)).unwrap() > 0
+        };
+        for (constraint, words) in Constraint::ALL {
+            let is_there = words.split(", ").all(|words| match words.split_once('.') {
+                Some((table, column)) => counts(
+                    &format!("SELECT COUNT(*) FROM pragma_table_info('{table}') WHERE name = ?1"),
+                    column,
+                ),
+                None => counts(
+                    "SELECT COUNT(*) FROM sqlite_master
+                     WHERE name = ?1 OR instr(sql, 'CONSTRAINT ' || ?1 || ' ')
+                       OR instr(sql, char(39) || ?1 || char(39))",
+                    words,
+                ),
+            });
+            assert!(
+                is_there,
+                "{constraint:?}: no migration has a check, a trigger or an index named {words}"
+            );
+        }
+    }
+
+    /// Without its check, a broken rule would leave a row in `refusals` and refuse nothing.
+    #[test]
+    fn the_table_of_refusals_refuses_each_rule_that_is_written_into_it() {
+        let connection = migrated();
+        let entries = std::fs::read_dir("src/store").unwrap();
+        let sources: Vec<String> = entries
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .map(|text| text.split_whitespace().collect())
+            .collect();
+        let mut found = 0;
+        for (constraint, words) in Constraint::ALL {
+            let call = format!("Constraint::{constraint:?}.refuse_where(");
+            if !sources.iter().any(|text| text.contains(&call)) {
+                continue;
+            }
+            found += 1;
+            let refused = connection.execute(&constraint.refuse_where("1"), []);
+            let why = refused.map_or_else(|why| why.to_string(), |_| "nothing".to_owned());
+            assert_eq!(
+                Constraint::of(&why),
+                Some(*constraint),
+                "a migration must add a column to refusals with a check named {words}, as \
+                 migrations/0019_names_and_ids_of_tokens.sql does; SQLite said: {why}"
+            );
+        }
+        assert!(found >= 9, "{found}");
     }
 }

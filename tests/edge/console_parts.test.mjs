@@ -12,7 +12,7 @@ const part = (name) => import(pathToFileURL(join(top, "public/v1/console/parts",
 const { requests, placeOf, UnsendableLine } = await part("cut_records");
 const { difference } = await part("difference");
 const { addressOf, curlOf, membersOf, operationsOf, search } = await part("openapi");
-const { changedBody, formOf, newBody, twinBody } = await part("app_members");
+const { ALGORITHMS, changedBody, formOf, newBody, twinBody } = await part("app_members");
 const { bare, readToken } = await part("jwt");
 const { byApp, firstFailed, nearest } = await part("nearest");
 
@@ -398,11 +398,20 @@ test("common rules of the API have words of the console, with their numbers", ()
   for (const none of [undefined, "", "it is complicated"]) assert.equal(ruleOf(none), null);
 });
 
+test("the console and the page of credentials have every algorithm", () => {
+  const { algorithm } = document.components.schemas.NewTokenApp.properties;
+  assert.deepEqual(ALGORITHMS, algorithm.enum, "ALGORITHMS in parts/app_members.mjs");
+  const page = readFileSync(join(top, "docs/reference/credentials.md"), "utf8");
+  for (const name of algorithm.enum)
+    assert.ok(page.includes(`\`${name}\``), `docs/reference/credentials.md lacks ${name}`);
+});
+
 test("every reason for a refusal has words of the console", () => {
   const page = readFileSync(join(top, "docs/reference/reasons.md"), "utf8");
   const reasons = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, reason]) => reason);
   assert.ok(reasons.length > 40, `${reasons.length}`);
-  for (const reason of reasons) assert.ok(`refusal.${reason}` in english, reason);
+  for (const reason of reasons)
+    assert.ok(`refusal.${reason}` in english, `the texts of the console lack refusal.${reason}`);
 });
 
 const { ACTIONS, targetsOf } = await part("audit_words");

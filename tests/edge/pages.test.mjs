@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expectStatus } from "./support/client.mjs";
 import { startWorkerd, top } from "./support/workerd.mjs";
 
@@ -105,7 +106,7 @@ test("both languages have the same texts and values, and all that the pages name
   const [en, zh] = ["en", "zh"].map((tag) =>
     JSON.parse(readFileSync(join(CONSOLE, "texts", `${tag}.json`), "utf8")),
   );
-  assert.deepEqual(Object.keys(en), Object.keys(zh));
+  assert.deepEqual(Object.keys(zh), Object.keys(en), "the same keys, in the same order");
   const valuesOf = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
   for (const key of Object.keys(en)) {
     assert.deepEqual(valuesOf(zh[key]), valuesOf(en[key]), key);
@@ -113,11 +114,32 @@ test("both languages have the same texts and values, and all that the pages name
   }
   for (const file of filesOfConsole().filter((name) => /^(?!vendor).*\.mjs$/.test(name))) {
     const text = readFileSync(join(CONSOLE, file), "utf8");
-    for (const [, call, key] of text.matchAll(/\b(tn?)\(\s*"([^"]+)"/g)) {
-      assert.ok((call === "t" ? key : `${key}.other`) in en, `${file} names ${key}`);
-    }
-    for (const [, key] of text.matchAll(/\btitle: "(\w+\.\w+)"/g)) assert.ok(key in en, key);
+    const isThere = (key) =>
+      assert.ok(key in en, `${file} names ${key}, which texts/en.json and texts/zh.json lack`);
+    for (const [, call, key] of text.matchAll(/\b(tn?)\(\s*"([^"]+)"/g))
+      isThere(call === "t" ? key : `${key}.other`);
+    // A condition chooses between two texts.
+    for (const [, one, other] of text.matchAll(/\bt\([^()"]*\?\s*"([^"]+)"\s*:\s*"([^"]+)"/g))
+      for (const key of [one, other]) isThere(key);
+    for (const [, key] of text.matchAll(/\btitle: "(\w+\.\w+)"/g)) isThere(key);
   }
+});
+
+test("every module of a page is a page, and the navigation shows every group", async () => {
+  const { GROUPS, PAGES } = await import(pathToFileURL(join(CONSOLE, "pages.mjs")));
+  const en = JSON.parse(readFileSync(join(CONSOLE, "texts/en.json"), "utf8"));
+  const loaded = PAGES.map(({ load }) => /\.\/pages\/(\w+\.mjs)/.exec(load)[1]);
+  for (const file of readdirSync(join(CONSOLE, "pages")))
+    assert.ok(loaded.includes(file), `pages/${file} has no row in pages.mjs`);
+  for (const { path, group, under } of PAGES) {
+    if (group) assert.ok(GROUPS.includes(group), `${path}: GROUPS in pages.mjs lacks ${group}`);
+    else
+      assert.ok(
+        PAGES.some((page) => page.path === under && page.group),
+        `${path} needs a group, or under, the path of a page that has one`,
+      );
+  }
+  for (const group of GROUPS.slice(1)) assert.ok(`shell.group.${group}` in en, group);
 });
 
 test("answers that are not JSON have a policy, and over http none asks for https", async () => {

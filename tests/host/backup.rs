@@ -48,7 +48,8 @@ fn every_column_is_in_the_export_or_is_left_out_for_a_reason() {
         assert_eq!(
             kinds.is_empty(),
             is_left_out(&table),
-            "{table}: it is either exported or left out"
+            "{table}: give it either a kind in KINDS, or a reason in LEFT_OUT \
+             (src/domain/backup/kinds.rs)"
         );
         for kind in kinds {
             let of_kind = kind.only.map(|(column, _)| column.to_owned()).into_iter();
@@ -65,7 +66,9 @@ fn every_column_is_in_the_export_or_is_left_out_for_a_reason() {
                 assert_ne!(
                     known.contains(column),
                     left_out,
-                    "{table}.{column}: it is either exported or left out"
+                    "{table}.{column}: give it a row of {} in KINDS, or a reason in LEFT_OUT \
+                     (src/domain/backup/kinds.rs)",
+                    kind.word
                 );
             }
             assert!(known.is_subset(&columns), "{}: {known:?} {columns:?}", kind.word);

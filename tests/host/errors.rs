@@ -6,39 +6,40 @@ use postern::error::{Denied, Error, Fault, Limit, Refusal, Rule};
 
 use serde_json::json;
 
+use crate::reasons::refusals;
 use crate::support::{START, World, json_of};
 
+/// The names of an enum's variants, and the name of a value's. The compiler asks for the name of
+/// each new variant, and a test for an example.
+macro_rules! variants {
+    ($of:ident { $($variant:ident),* $(,)? }) => {
+        const VARIANTS: &[&str] = &[$(stringify!($variant)),*];
+
+        fn variant(of: &$of) -> &'static str {
+            match of {
+                $($of::$variant { .. } => stringify!($variant),)*
+            }
+        }
+    };
+}
+pub(crate) use variants;
+
+variants! {
+    Error {
+        Unauthenticated, Forbidden, NotFound, MethodNotAllowed, NotAcceptable,
+        UnsupportedMediaType, Conflict, AlreadyExists, Invalid, TooLarge, TooMany, OriginFailed,
+        OriginTimedOut, Unavailable, Misconfigured, Internal,
+    }
+}
+
 fn errors() -> Vec<Error> {
-    let no = |permission| Refusal::NoPermission { permission, service_id: 7 };
-    let refusals = [
-        no(Permission::Grant),
-        no(Permission::View),
-        Refusal::CreatorGrant,
-        Refusal::NotAdministrator,
-        Refusal::NotCreator,
-        Refusal::MayNotAuthorize,
-        Refusal::NotYourself,
-        Refusal::UserDisabled,
-        Refusal::UserDeleted,
-        Refusal::UnknownUser,
-        Refusal::UserRefused,
-        Refusal::IdConflict,
-        Refusal::NameConflict,
-        Refusal::InsufficientScope { scopes: "a b".to_owned() },
-        Refusal::CrossOrigin,
-        Refusal::NotOfConsole,
-        Refusal::ConsoleIsForAdministrators,
-        Refusal::NotProvisioned { is_administrator: true },
-        Refusal::NotProvisioned { is_administrator: false },
-        Refusal::ByRule { rule: 3, member: "groups" },
-        Refusal::ByRule { rule: 3, member: "deny" },
-    ];
     let mut errors: Vec<Error> = Denied::one_of_each()
         .into_iter()
         .map(Error::from)
-        .chain(refusals.into_iter().map(Error::from))
+        .chain(refusals().into_iter().map(Error::from))
         .collect();
     errors.extend([
+        Refusal::NoPermission { permission: Permission::Grant, service_id: 7 }.into(),
         Error::missing("name"),
         Error::unreadable("body", "is no JSON"),
         Error::invalid("name", "must not be blank"),
@@ -84,6 +85,17 @@ fn name(error: &Error) -> String {
         Error::NotFound { what, .. } => format!("NotFound({what})"),
         Error::TooLarge { what, .. } => format!("TooLarge({what})"),
         other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[test]
+fn the_table_of_errors_has_every_error() {
+    let errors = errors();
+    for name in VARIANTS {
+        assert!(
+            errors.iter().any(|error| variant(error) == *name),
+            "add an Error::{name} to errors() in tests/host/errors.rs"
+        );
     }
 }
 

@@ -19,6 +19,7 @@ mod authzen;
 mod backup;
 mod binding;
 mod bounds;
+mod changes;
 mod checks;
 mod console;
 mod copies;

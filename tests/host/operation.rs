@@ -2,7 +2,7 @@
 
 use postern::actions::housekeeping;
 use postern::api::dialects::DIALECTS;
-use postern::store::health::NEWEST_OBJECT;
+use postern::store::health::{NEWEST_COLUMN, NEWEST_OBJECT};
 use serde_json::{Value, json};
 
 use crate::support::{Database, Isolate, Request, World, admin, block_on, json_of};
@@ -61,14 +61,26 @@ fn a_schema_that_lacks_the_newest_migration_is_degraded() {
         .expect("migrations")
         .map(|entry| entry.expect("entry").path());
     let newest = std::fs::read_to_string(files.max().expect("a migration")).expect("SQL");
-    let kind = ["INDEX", "TRIGGER"]
-        .into_iter()
-        .find(|kind| newest.contains(&format!("CREATE {kind} {NEWEST_OBJECT} ")));
-    let kind = kind.expect(
-        "NEWEST_OBJECT in src/store/health.rs must be an index or a trigger \
-        that the newest migration creates",
-    );
-    world.database.execute(&format!("DROP {kind} {NEWEST_OBJECT}"));
+    let (done, undone) = match NEWEST_COLUMN {
+        Some(column) => (
+            vec![format!("ALTER TABLE {NEWEST_OBJECT} ADD COLUMN {column} ")],
+            vec![format!("ALTER TABLE {NEWEST_OBJECT} DROP COLUMN {column}")],
+        ),
+        None => ["INDEX", "TRIGGER", "TABLE"]
+            .map(|kind| {
+                (format!("CREATE {kind} {NEWEST_OBJECT} "), format!("DROP {kind} {NEWEST_OBJECT}"))
+            })
+            .into_iter()
+            .unzip(),
+    };
+    let undone = done.iter().zip(undone).find(|(done, _)| newest.contains(done.as_str()));
+    let (_, undone) = undone.unwrap_or_else(|| {
+        panic!(
+            "NEWEST_OBJECT and NEWEST_COLUMN in src/store/health.rs must name what the newest \
+             migration adds: it has none of {done:?}"
+        )
+    });
+    world.database.execute(&undone);
     assert_eq!(
         causes(&isolate, ""),
         (200, json!("degraded"), json!([{ "kind": "schema_outdated", "count": 1 }]))

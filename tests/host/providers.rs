@@ -335,7 +335,8 @@ fn the_page_for_operators_explains_every_reason_that_a_provider_can_meet() {
         .filter_map(|line| line.split('|').nth(1));
     let explained: Vec<&str> =
         rows.flat_map(|cell| cell.split(',')).map(|word| word.trim().trim_matches('`')).collect();
-    let known: Vec<&str> = Denied::REASONS.into_iter().chain(Refusal::REASONS).collect();
+    let known: Vec<&str> =
+        Denied::REASONS.into_iter().chain(Refusal::REASONS.iter().copied()).collect();
     for word in &explained {
         assert!(known.contains(word), "{word} is no reason");
     }

@@ -8,11 +8,13 @@ use postern::domain::identity::machine_key::May;
 use postern::domain::permissions::permission::Permission;
 use postern::error::{Denied, Limit, Refusal};
 
+use crate::errors::variants;
+
 const PAGE: &str = "docs/reference/reasons.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test host page_of_reasons";
 
 /// Each reason, and what somebody who gets it can do.
-const WAYS_OUT: [(&str, &str); 51] = [
+const WAYS_OUT: &[(&str, &str)] = &[
     ("missing", "Send a credential: [where each is taken](credentials.md)."),
     (
         "bad_scheme",
@@ -207,7 +209,8 @@ const WAYS_OUT: [(&str, &str); 51] = [
     ),
 ];
 
-fn refusals() -> Vec<Refusal> {
+/// At least one of each, with each of its sentences.
+pub fn refusals() -> Vec<Refusal> {
     vec![
         Refusal::UserRefused,
         Refusal::UserDisabled,
@@ -239,33 +242,13 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
-/// Makes the compiler ask for a row of each new variant, which must also be added to `refusals`.
-fn number(refusal: &Refusal) -> usize {
-    match refusal {
-        Refusal::UserRefused => 0,
-        Refusal::UserDisabled => 1,
-        Refusal::UserDeleted => 2,
-        Refusal::UnknownUser => 3,
-        Refusal::IdConflict => 4,
-        Refusal::NameConflict => 23,
-        Refusal::InsufficientScope { .. } => 5,
-        Refusal::NoPermission { .. } => 6,
-        Refusal::CreatorGrant => 7,
-        Refusal::MayNotAuthorize => 8,
-        Refusal::CrossOrigin => 9,
-        Refusal::OriginNotListed => 10,
-        Refusal::NotAdministrator => 11,
-        Refusal::NotCreator => 12,
-        Refusal::NotYourself => 13,
-        Refusal::KeyMayNot { .. } => 14,
-        Refusal::KeyIsNoUser => 15,
-        Refusal::KeyOfKey => 16,
-        Refusal::CookieAsksAboutOthers => 17,
-        Refusal::NotOfConsole => 21,
-        Refusal::ConsoleIsForAdministrators => 22,
-        Refusal::WouldOutlive => 18,
-        Refusal::NotProvisioned { .. } => 19,
-        Refusal::ByRule { .. } => 20,
+variants! {
+    Refusal {
+        UserRefused, UserDisabled, UserDeleted, UnknownUser, IdConflict, NameConflict,
+        InsufficientScope, NoPermission, CreatorGrant, MayNotAuthorize, CrossOrigin,
+        OriginNotListed, NotAdministrator, NotCreator, NotYourself, KeyMayNot, KeyIsNoUser,
+        KeyOfKey, CookieAsksAboutOthers, NotOfConsole, ConsoleIsForAdministrators, WouldOutlive,
+        NotProvisioned, ByRule,
     }
 }
 
@@ -274,7 +257,14 @@ fn rows<R: Display>(
     of: impl IntoIterator<Item = R>,
     reason: impl Fn(&R) -> &'static str,
 ) -> String {
-    let ways: BTreeMap<_, _> = WAYS_OUT.into_iter().collect();
+    let ways: BTreeMap<_, _> = WAYS_OUT.iter().copied().collect();
+    let way = |word: &str| {
+        ways.get(word).unwrap_or_else(|| {
+            panic!(
+                "WAYS_OUT in tests/host/reasons.rs lacks {word}: what can somebody do who gets it?"
+            )
+        })
+    };
     let mut sentences: Vec<(&str, Vec<String>)> = Vec::new();
     for one in of {
         let (word, sentence) = (reason(&one), one.to_string());
@@ -284,7 +274,7 @@ fn rows<R: Display>(
         }
     }
     let row = |(word, list): (&str, Vec<String>)| {
-        format!("| `{word}` | {} | {} |\n", list.join("; "), ways[word])
+        format!("| `{word}` | {} | {} |\n", list.join("; "), way(word))
     };
     sentences.into_iter().map(row).collect()
 }
@@ -327,14 +317,29 @@ fn the_page_of_reasons_is_the_committed_one() {
 
 #[test]
 fn every_reason_has_a_way_out_and_a_row() {
-    let all: BTreeSet<_> =
-        Denied::REASONS.into_iter().chain(Refusal::REASONS).chain(Limit::REASONS).collect();
-    let with_a_way: BTreeSet<_> = WAYS_OUT.into_iter().map(|(word, _)| word).collect();
-    assert_eq!(with_a_way, all);
-    assert_eq!(WAYS_OUT.len(), all.len(), "a reason is there twice");
-    let numbers: BTreeSet<_> = refusals().iter().map(number).collect();
-    let largest = numbers.last().copied().unwrap_or_default();
-    assert_eq!(numbers.len(), largest + 1, "a refusal is missing in the list");
+    let refusals = refusals();
+    for name in VARIANTS {
+        assert!(
+            refusals.iter().any(|refusal| variant(refusal) == *name),
+            "add a Refusal::{name} to refusals() in tests/host/reasons.rs"
+        );
+    }
+    assert_eq!(
+        refusals.iter().map(Refusal::reason).collect::<BTreeSet<_>>(),
+        Refusal::REASONS.iter().copied().collect(),
+        "Refusal::REASONS in src/error.rs must have the words of Refusal::reason"
+    );
+    let all: BTreeSet<_> = Denied::REASONS
+        .into_iter()
+        .chain(Refusal::REASONS.iter().copied())
+        .chain(Limit::REASONS)
+        .collect();
+    let mut with_a_way = BTreeSet::new();
+    for (word, _) in WAYS_OUT {
+        assert!(all.contains(word), "WAYS_OUT has {word}, which is no reason");
+        assert!(with_a_way.insert(*word), "WAYS_OUT has {word} twice");
+    }
+    // The page asks for the way out of each reason.
     let page = page();
     for word in all {
         assert!(page.contains(&format!("| `{word}` | ")), "{word} has no row");

@@ -46,7 +46,11 @@ fn the_reasons_of_the_document_are_these() {
         cookie_refused would_outlive not_provisioned rule";
     for (index, words) in [of_401, of_403].into_iter().enumerate() {
         let words: Vec<_> = words.split_whitespace().collect();
-        assert_eq!(reason[index]["enum"], json!(words));
+        assert_eq!(
+            reason[index]["enum"],
+            json!(words),
+            "a reason that is meant to change is changed in this test, too"
+        );
     }
     assert_eq!(reason.as_array().map(Vec::len), Some(3));
     assert_eq!(
@@ -64,8 +68,12 @@ fn the_reasons_of_the_document_are_these() {
         .into_iter()
         .filter(|word| !of_401.split_whitespace().any(|known| known == *word))
         .collect();
-    assert_eq!(others, ["unknown_application", "replayed", "stale_timestamp"]);
-    assert_eq!(Refusal::REASONS.join(" "), of_403);
+    assert_eq!(
+        others,
+        ["unknown_application", "replayed", "stale_timestamp"],
+        "these must stay the last rows of Denied: put a new one above them, and into of_401 here"
+    );
+    assert_eq!(Refusal::REASONS.join(" "), of_403, "put a new reason into of_403, in its order");
 }
 
 #[test]

@@ -299,3 +299,35 @@ proptest! {
         }
     }
 }
+
+/// A variable that is read and then left alone would be set without effect.
+#[test]
+fn every_variable_is_used_once_it_is_read() {
+    let text = std::fs::read_to_string("src/domain/config.rs").expect("the configuration");
+    let (_, text) = text.split_once("pub struct Config {").expect("its struct");
+    let (fields, _) = text.split_once("\n}").expect("its end");
+    let names = fields
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
+        .map(|(name, _)| name);
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = std::fs::read_to_string(path).expect("a source");
+                // Calls are broken over lines.
+                sources.extend(text.split_whitespace());
+            }
+        }
+    }
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        assert!(sources.contains(&format!("config.{name}")), "nothing in src/ uses Config::{name}");
+    }
+    assert!(count > 15, "{count}");
+}

@@ -192,7 +192,7 @@ fn labels_are_words_of_posterns_own() {
             && !text.contains("METHOD"),
         "{text}"
     );
-    let kinds: BTreeSet<&str> = [&Denied::REASONS[..], &Refusal::REASONS[..], &Limit::REASONS[..]]
+    let kinds: BTreeSet<&str> = [&Denied::REASONS[..], Refusal::REASONS, &Limit::REASONS[..]]
         .concat()
         .into_iter()
         .collect();

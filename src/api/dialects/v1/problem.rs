@@ -9,7 +9,7 @@ use crate::error::{Denied, Error, Limit, Refusal};
 
 const REASONS: Kind = Kind::AnyOf(&[
     Kind::OneOf(Denied::OF_ANY_CALL),
-    Kind::OneOf(&Refusal::REASONS),
+    Kind::OneOf(Refusal::REASONS),
     Kind::OneOf(&Limit::REASONS),
 ]);
 
