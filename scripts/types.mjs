@@ -51,7 +51,8 @@ export function typesOf({ components: { schemas }, "x-gate": operations }) {
   };
   const methods = Object.entries(operations).map(([method, { summary, question, answer }]) => {
     const [asked, answered] = [declare(question.title, question), declare(answer.title, answer)];
-    return `${comment(`${summary}.`)}  ${method}(question: ${asked}): Promise<Answer<${answered}>>;\n`;
+    const head = comment(`${summary}.`);
+    return `${head}  ${method}(question: ${asked}): Promise<Answer<${answered}>>;\n`;
   });
   name(`${REFERENCE}Problem`);
   const about =

