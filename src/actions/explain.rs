@@ -841,7 +841,8 @@ async fn user_of(
                 Error::Forbidden(Refusal::NameConflict) => {
                     "if this is another person, and the application tells the names apart, create \
                      them by POST /v1/users; if it is the same person, let the issuer put the \
-                     stored name into the token"
+                     stored name into the token; if a deleted user had the other name, free it by \
+                     DELETE /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => {

@@ -589,6 +589,35 @@ fn a_token_creates_no_user_who_may_be_taken_for_another() {
     });
 }
 
+/// Some identity providers write a name as the person typed it. In another case, it is no way back.
+#[test]
+fn a_token_creates_no_user_whose_name_looks_like_a_deleted_users() {
+    with_app(&json!({}), |isolate| {
+        let of = |name: &str| token(isolate, &json!({ "sub": name }));
+        for name in ["Bob", "carol"] {
+            verified(isolate, &of(name));
+            let path = format!("/v1/users?username={name}");
+            let listed = json_of(&isolate.administer("GET", &path, &json!(null)));
+            let id = &listed["items"][0]["id"];
+            let deleted = isolate.administer("DELETE", &format!("/v1/users/{id}"), &json!(null));
+            assert_eq!(deleted.status, 204, "{}", deleted.body);
+        }
+        for name in ["bob", "BOB", "b\u{f3}b", "b\u{43e}b", "Carol", "\u{441}arol"] {
+            let refused = verify(isolate, &of(name));
+            assert_eq!(refused, (403, "name_conflict".to_owned()), "{name}");
+            let asked = json!({ "token": of(name) });
+            let explained = isolate.administer("POST", "/v1/explain", &asked);
+            assert_eq!(json_of(&explained)["verdict"], "refused", "{}", explained.body);
+            assert!(explained.body.contains("look alike"), "{}", explained.body);
+        }
+        assert_eq!(verify(isolate, &of("Bob")), (403, "user_deleted".to_owned()));
+        // A freed name is anybody's, in whatever case.
+        let freed = isolate.administer("DELETE", "/v1/tombstones/Bob", &json!(null));
+        assert_eq!(freed.status, 204, "{}", freed.body);
+        verified(isolate, &of("bob"));
+    });
+}
+
 /// Users of one name who are created at the same time are one user, not look-alikes.
 #[test]
 fn each_of_two_first_tokens_of_a_user_is_accepted() {
