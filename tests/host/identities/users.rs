@@ -618,6 +618,23 @@ fn a_token_creates_no_user_whose_name_looks_like_a_deleted_users() {
     });
 }
 
+/// A token that is refused for its groups creates nobody, whatever else is wrong with its user.
+#[test]
+fn a_claim_of_groups_that_cannot_be_used_is_the_reason_also_for_a_name_that_nobody_may_have() {
+    with_app(&json!({}), |isolate| {
+        create(
+            isolate,
+            "Synced",
+            &json!({ "groupsMode": "sync", "groupMap": {}, "claims": { "username": "sub", "groups": "groups" } }),
+        );
+        let token = token(isolate, &json!({ "sub": "Admin", "groups": 7 }));
+        let explained =
+            isolate.administer("POST", "/v1/explain", &json!({ "token": token, "app": "Synced" }));
+        assert!(explained.body.contains("the claim groups"), "{}", explained.body);
+        assert!(!explained.body.contains("look alike"), "{}", explained.body);
+    });
+}
+
 /// Users of one name who are created at the same time are one user, not look-alikes.
 #[test]
 fn each_of_two_first_tokens_of_a_user_is_accepted() {
