@@ -475,8 +475,9 @@ async fn of_other_token(
     Ok(found)
 }
 
-/// Checks a token that Postern has not issued, against the apps. Returns the user whom the accepting app names.
-/// Verification itself says which app that is, so the verdicts of both are the same.
+/// Checks a token that Postern has not issued, against the apps. Returns the user whom the
+/// accepting app names. Verification itself says which app that is, so the verdicts of both are the
+/// same.
 async fn of_token(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -549,7 +550,8 @@ async fn of_token(
 const MAX_APPS: usize = 64;
 
 /// The apps with keys that the token is compared with, in the order in which verification tries
-/// them. If there are too many, only those are compared that could accept it.
+/// them. If there are too many, only those are compared that could accept it, also if they have no
+/// secret now: because of them, verification cannot say whether the token is good.
 fn asked_about(
     apps: &[Rc<TokenApp>],
     token: &UnverifiedToken<'_>,
@@ -566,7 +568,7 @@ fn asked_about(
     if asked.len() > MAX_APPS {
         asked.retain(|of| {
             of.terms.enabled
-                && of.can_verify()
+                && (of.can_verify() || of.lacks_secret() || of.is_sealed())
                 && of.terms.algorithm.canonical() == token.algorithm()
                 && of.terms.policy.may_be_of(token.issuer())
         });
