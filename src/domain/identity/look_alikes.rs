@@ -4,7 +4,9 @@
 //! case, accents and compatibility forms when they look for a name, so that `Ádmin` finds `admin`.
 //! Some letters of other scripts look like Latin ones (Unicode Technical Standard 39, section 4).
 //! Others do not look like them, but the default order of Unicode (Technical Standard 10) has them
-//! at the same place, and databases such as MySQL compare by it: `१` equals `1`.
+//! at the same place, and databases such as `MySQL` compare by it: `१` equals `1`.
+
+use std::collections::HashMap;
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::char::decompose_canonical;
@@ -18,10 +20,15 @@ const SORTS: &str = include_str!("sort_alikes.txt");
 /// if it is like no ASCII text.
 #[must_use]
 pub fn as_ascii(text: &str) -> Vec<String> {
-    let by_looks = |c| of_table(LOOKS, c).or_else(|| of_table(SORTS, c)).or_else(|| digit(c));
+    if text.is_ascii() {
+        return vec![text.to_ascii_lowercase()];
+    }
+    let (looks, sorts) = (table(LOOKS), table(SORTS));
+    let of = |table: &Table, c: char| table.get(&u32::from(c)).map(|ascii| (*ascii).to_owned());
+    let by_looks = |c| of(&looks, c).or_else(|| of(&sorts, c)).or_else(|| digit(c));
     let by_order = |c| {
         let ignored = || is_ignored(c).then(String::new);
-        digit(c).or_else(ignored).or_else(|| of_table(SORTS, c)).or_else(|| of_table(LOOKS, c))
+        digit(c).or_else(ignored).or_else(|| of(&sorts, c)).or_else(|| of(&looks, c))
     };
     let mut texts: Vec<_> = read(text, by_looks).into_iter().collect();
     texts.extend(read(text, by_order).filter(|ascii| !texts.contains(ascii)));
@@ -46,13 +53,18 @@ fn read(text: &str, like: impl Fn(char) -> Option<String>) -> Option<String> {
     is_alike.then_some(ascii)
 }
 
-fn of_table(table: &str, c: char) -> Option<String> {
-    let code = format!("{:x}", u32::from(c));
-    let lines = table.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.split(' ')).find_map(|mut words| {
-        let ascii = words.next()?;
-        words.any(|word| word == code).then(|| ascii.replace("_SPACE_", " "))
-    })
+/// The ASCII texts by the code points.
+type Table = HashMap<u32, &'static str>;
+
+/// Reads a table. It is read for each new name beyond ASCII, and not once for each character.
+fn table(text: &'static str) -> Table {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let rows = lines.filter_map(|line| line.split_once(' ')).flat_map(|(ascii, codes)| {
+        let ascii = if ascii == "_SPACE_" { " " } else { ascii };
+        let codes = codes.split(' ').filter_map(|code| u32::from_str_radix(code, 16).ok());
+        codes.map(move |code| (code, ascii))
+    });
+    rows.collect()
 }
 
 /// The ASCII digit of a decimal digit. Unicode has the ten digits of a script in a row.
