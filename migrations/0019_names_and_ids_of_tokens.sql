@@ -3,6 +3,9 @@
 ALTER TABLE freed_names ADD COLUMN id INTEGER;
 CREATE INDEX freed_names_by_id ON freed_names (id) WHERE id IS NOT NULL;
 
+-- A token creates no user whose name looks like a deleted user's.
+CREATE INDEX tombstones_by_lower_username ON tombstones (lower(username));
+
 CREATE TRIGGER users_take_a_freed_id_from_its_name AFTER INSERT ON users
 WHEN EXISTS (SELECT 1 FROM freed_names WHERE id = NEW.id)
 BEGIN

@@ -549,7 +549,8 @@ async fn of_token(
 const MAX_APPS: usize = 64;
 
 /// The apps with keys that the token is compared with, in the order in which verification tries
-/// them. If there are too many, only those are compared that could accept it.
+/// them. If there are too many, only those are compared that could accept it, also if they have no
+/// secret now: because of them, verification cannot say whether the token is good.
 fn asked_about(
     apps: &[Rc<TokenApp>],
     token: &UnverifiedToken<'_>,
@@ -566,7 +567,7 @@ fn asked_about(
     if asked.len() > MAX_APPS {
         asked.retain(|of| {
             of.terms.enabled
-                && of.can_verify()
+                && (of.can_verify() || of.lacks_secret() || of.is_sealed())
                 && of.terms.algorithm.canonical() == token.algorithm()
                 && of.terms.policy.may_be_of(token.issuer())
         });
@@ -841,7 +842,8 @@ async fn user_of(
                 Error::Forbidden(Refusal::NameConflict) => {
                     "if this is another person, and the application tells the names apart, create \
                      them by POST /v1/users; if it is the same person, let the issuer put the \
-                     stored name into the token"
+                     stored name into the token; if a deleted user had the other name, free it by \
+                     DELETE /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => {

@@ -96,6 +96,7 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     }
     may_be_created(username)?;
     let profile = new_profile(app, claims)?;
+    let groups = groups()?;
     if tombstones::find(cx, username.as_str()).await?.is_some() {
         return Err(Refusal::UserDeleted.into());
     }
@@ -122,7 +123,7 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
         created_at: cx.now,
         modified_at: cx.now,
     };
-    Ok(WouldBe { user: Rc::new(user), is_new: true, id, groups: groups()?, leaves: Vec::new() })
+    Ok(WouldBe { user: Rc::new(user), is_new: true, id, groups, leaves: Vec::new() })
 }
 
 /// No user has this id, because ids begin at 1. Nothing is granted to it.

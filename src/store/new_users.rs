@@ -146,22 +146,28 @@ fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
     )
 }
 
-/// SQL for another user whose name may be taken for `?2`. `?1` are that name's
+/// SQL for another user, or a deleted one, whose name may be taken for `?2`. `?1` are that name's
 /// [`Username::look_alikes`].
-const LOOKS_LIKE_ANOTHER: &str = "EXISTS (SELECT 1 FROM json_each(?1)
-    CROSS JOIN users ON username_folded = value WHERE username <> ?2)";
+///
+/// Some identity providers write a name as the person typed it. Without the second part, a deleted
+/// user would come back by typing their name in another case. SQLite puts ASCII letters alone into
+/// lower case.
+const LOOKS_LIKE_ANOTHER: &str = "(EXISTS (SELECT 1 FROM json_each(?1)
+      CROSS JOIN users ON username_folded = value WHERE username <> ?2)
+    OR EXISTS (SELECT 1 FROM json_each(?1)
+      CROSS JOIN tombstones ON lower(username) = value WHERE username <> ?2))";
 
 fn look_alike_params(username: &Username) -> [Param; 2] {
     [Param::Text(json!(username.look_alikes()).to_string()), username.as_str().into()]
 }
 
-/// Fails the batch if another user's name may be taken for this one.
+/// Fails the batch if another user's name, or a deleted one's, may be taken for this one.
 fn refuse_look_alike(username: &Username) -> Statement {
     let sql = Constraint::LooksLikeAnotherUser.refuse_where(LOOKS_LIKE_ANOTHER);
     Statement::new(sql, look_alike_params(username))
 }
 
-/// Tells whether another user's name may be taken for this one.
+/// Tells whether another user's name, or a deleted one's, may be taken for this one.
 pub async fn looks_like_another(cx: &Cx, username: &Username) -> Result<bool> {
     let statement = Statement::new(
         format!("SELECT 1 AS found WHERE {LOOKS_LIKE_ANOTHER}"),

@@ -141,3 +141,28 @@ fn the_table_of_look_alikes_is_that_of_unicode() {
     let stored = std::fs::read_to_string(TABLE).expect("the table can be read");
     assert!(stored == expected, "run UPDATE=1 cargo test --test host look_alikes");
 }
+
+/// The second table adds to the first one. Both are read for each character of a name, after the
+/// characters that decompose and the marks.
+#[test]
+fn the_table_of_characters_that_are_sorted_alike_has_what_can_be_read() {
+    let text = include_str!("../../src/domain/identity/sort_alikes.txt");
+    let mut seen = std::collections::BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let ascii = words.next().expect("an ASCII text").replace("_SPACE_", " ");
+        assert!(
+            ascii.chars().all(|c| " .".contains(c) || c.is_ascii_lowercase() || c.is_ascii_digit()),
+            "{line}"
+        );
+        for word in words {
+            let c =
+                u32::from_str_radix(word, 16).ok().and_then(char::from_u32).expect("a character");
+            assert_eq!(format!("{:x}", u32::from(c)), word, "the Worker compares in this form");
+            assert!(!c.is_ascii() && !is_mark(c) && seen.insert(c), "{word}");
+            assert!(c.to_string().nfd().eq([c]), "{word} is decomposed before");
+            assert_ne!(get_general_category(c), Category::DecimalNumber, "{word} has a value");
+        }
+    }
+    assert!(seen.len() > 400, "{}", seen.len());
+}

@@ -533,6 +533,8 @@ fn apps_without_a_secret_do_not_count_among_those_that_could_have_issued_a_token
         assert_eq!(cold.verify(&good), (200, "alice".to_owned()), "{count}");
         let forged = forge(r#"{"alg":"HS256"}"#, r#"{"sub":"alice"}"#, b"wrong");
         assert_eq!(cold.verify(&forged).0, 503, "{count}: an app without a secret may know it");
+        let explained = cold.administer("POST", "/v1/explain", &json!({ "token": forged }));
+        assert!(explained.body.contains("give the app its secret"), "{count}: {}", explained.body);
     }
 }
 

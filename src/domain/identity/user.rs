@@ -104,12 +104,21 @@ impl Username {
     }
 
     /// The folded names of users whom an application may take for a user of this name: those that
-    /// differ in case only, and the ASCII name that this one looks like.
+    /// differ in case only, and the ASCII names that this one looks like or is sorted with.
+    ///
+    /// Some letters have two lower cases (`Σ`), or an upper case of two letters (`ß`).
     #[must_use]
     pub fn look_alikes(&self) -> Vec<String> {
         let folded = text::folded(&self.0);
-        let ascii = look_alikes::as_ascii(&self.0).filter(|ascii| *ascii != folded);
-        std::iter::once(folded).chain(ascii).collect()
+        let other_cases = (!self.0.is_ascii())
+            .then(|| [text::folded(&self.0.to_uppercase()), folded.replace('ς', "σ")]);
+        let mut all: Vec<_> = std::iter::once(folded)
+            .chain(other_cases.into_iter().flatten())
+            .chain(look_alikes::as_ascii(&self.0))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The rule for a user who signs in with a password. HTTP Basic ends the user name at the first

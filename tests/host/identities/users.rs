@@ -542,6 +542,9 @@ fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
 fn a_token_creates_no_user_who_may_be_taken_for_another() {
     with_app(&json!({ "speaksFor": "everybody" }), |isolate| {
         assert_eq!(verify(isolate, &token(isolate, &json!({ "sub": "jose@x.example" }))).0, 200);
+        for first in ["user1", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}", "m\u{dc}SSIG"] {
+            assert_eq!(verify(isolate, &token(isolate, &json!({ "sub": first }))).0, 200);
+        }
         let alike = [
             "ADMIN",
             "Admin",
@@ -551,6 +554,17 @@ fn a_token_creates_no_user_who_may_be_taken_for_another() {
             "\u{1d41a}dmin",
             "jos\u{e9}@x.example",
             "Jose@X.example",
+            // Databases such as MySQL compare by Unicode's order, where these are equal.
+            "admi\u{640}n",
+            "a\u{f0}min",
+            "\u{1f170}dmin",
+            "user\u{967}",
+            "user\u{661}",
+            "user\u{2776}",
+            // The other small sigma, and a letter whose upper case is two letters.
+            "\u{3bf}\u{3b4}\u{3bf}\u{3c2}",
+            "\u{39f}\u{394}\u{39f}\u{3a3}",
+            "m\u{fc}\u{df}ig",
         ];
         for name in alike {
             let token = token(isolate, &json!({ "sub": name }));
@@ -559,7 +573,7 @@ fn a_token_creates_no_user_who_may_be_taken_for_another() {
             assert_eq!(json_of(&explained)["verdict"], "refused", "{}", explained.body);
             assert!(explained.body.contains("look alike"), "{}", explained.body);
         }
-        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM users"), 2);
+        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM users"), 5);
         // An administrator decides that they are two people.
         let created = isolate.administer("POST", "/v1/users", &json!({ "username": "ADMIN" }));
         assert_eq!(created.status, 201, "{}", created.body);
@@ -572,6 +586,52 @@ fn a_token_creates_no_user_who_may_be_taken_for_another() {
                 "{other}"
             );
         }
+    });
+}
+
+/// Some identity providers write a name as the person typed it. In another case, it is no way back.
+#[test]
+fn a_token_creates_no_user_whose_name_looks_like_a_deleted_users() {
+    with_app(&json!({}), |isolate| {
+        let of = |name: &str| token(isolate, &json!({ "sub": name }));
+        for name in ["Bob", "carol"] {
+            verified(isolate, &of(name));
+            let path = format!("/v1/users?username={name}");
+            let listed = json_of(&isolate.administer("GET", &path, &json!(null)));
+            let id = &listed["items"][0]["id"];
+            let deleted = isolate.administer("DELETE", &format!("/v1/users/{id}"), &json!(null));
+            assert_eq!(deleted.status, 204, "{}", deleted.body);
+        }
+        for name in ["bob", "BOB", "b\u{f3}b", "b\u{43e}b", "Carol", "\u{441}arol"] {
+            let refused = verify(isolate, &of(name));
+            assert_eq!(refused, (403, "name_conflict".to_owned()), "{name}");
+            let asked = json!({ "token": of(name) });
+            let explained = isolate.administer("POST", "/v1/explain", &asked);
+            assert_eq!(json_of(&explained)["verdict"], "refused", "{}", explained.body);
+            assert!(explained.body.contains("look alike"), "{}", explained.body);
+        }
+        assert_eq!(verify(isolate, &of("Bob")), (403, "user_deleted".to_owned()));
+        // A freed name is anybody's, in whatever case.
+        let freed = isolate.administer("DELETE", "/v1/tombstones/Bob", &json!(null));
+        assert_eq!(freed.status, 204, "{}", freed.body);
+        verified(isolate, &of("bob"));
+    });
+}
+
+/// A token that is refused for its groups creates nobody, whatever else is wrong with its user.
+#[test]
+fn a_claim_of_groups_that_cannot_be_used_is_the_reason_also_for_a_name_that_nobody_may_have() {
+    with_app(&json!({}), |isolate| {
+        create(
+            isolate,
+            "Synced",
+            &json!({ "groupsMode": "sync", "groupMap": {}, "claims": { "username": "sub", "groups": "groups" } }),
+        );
+        let token = token(isolate, &json!({ "sub": "Admin", "groups": 7 }));
+        let explained =
+            isolate.administer("POST", "/v1/explain", &json!({ "token": token, "app": "Synced" }));
+        assert!(explained.body.contains("the claim groups"), "{}", explained.body);
+        assert!(!explained.body.contains("look alike"), "{}", explained.body);
     });
 }
 
