@@ -150,12 +150,11 @@ fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
 /// [`Username::look_alikes`].
 ///
 /// Some identity providers write a name as the person typed it. Without the second part, a deleted
-/// user would come back by typing their name in another case. SQLite puts ASCII letters alone into
-/// lower case.
+/// user would come back by typing their name in another case.
 const LOOKS_LIKE_ANOTHER: &str = "(EXISTS (SELECT 1 FROM json_each(?1)
       CROSS JOIN users ON username_folded = value WHERE username <> ?2)
     OR EXISTS (SELECT 1 FROM json_each(?1)
-      CROSS JOIN tombstones ON lower(username) = value WHERE username <> ?2))";
+      CROSS JOIN tombstones ON username_folded = value WHERE username <> ?2))";
 
 fn look_alike_params(username: &Username) -> [Param; 2] {
     [Param::Text(json!(username.look_alikes()).to_string()), username.as_str().into()]

@@ -250,11 +250,12 @@ pub fn refuse_administrator(id: UserId) -> Statement {
     )
 }
 
-/// Names of users and groups that have not been folded yet.
+/// Names of users, deleted users and groups that have not been folded yet.
 pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
     let statement = Statement::new(
         "SELECT 'user' AS kind, CAST(id AS TEXT) AS id, username AS name FROM users
          WHERE username_folded IS NULL
+         UNION ALL SELECT 'tombstone', '0', username FROM tombstones WHERE username_folded IS NULL
          UNION ALL SELECT 'group', CAST(id AS TEXT), name FROM units
          WHERE object_type = 'GROUP' AND name_folded IS NULL AND name IS NOT NULL
          LIMIT ?1",
@@ -262,7 +263,11 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
     );
     let read = |row: &Row| {
         Ok(Unfolded {
-            is_user: row.text("kind")? == "user",
+            of: match row.text("kind")? {
+                "user" => UnfoldedKind::User,
+                "tombstone" => UnfoldedKind::Tombstone,
+                _ => UnfoldedKind::Group,
+            },
             id: row.int64("id")?,
             name: row.text("name")?.to_owned(),
         })
@@ -272,18 +277,31 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
 
 #[derive(Debug)]
 pub struct Unfolded {
-    is_user: bool,
+    of: UnfoldedKind,
+    /// 0 for a deleted user.
     id: i64,
     name: String,
 }
 
+#[derive(Debug)]
+enum UnfoldedKind {
+    User,
+    Tombstone,
+    Group,
+}
+
 /// Stores the folded name, unless the name has changed meanwhile.
 #[must_use]
-pub fn fold(Unfolded { is_user, id, name }: &Unfolded) -> Statement {
-    let sql = if *is_user {
-        "UPDATE users SET username_folded = ?3 WHERE id = ?1 AND username = ?2"
-    } else {
-        "UPDATE units SET name_folded = ?3 WHERE object_type = 'GROUP' AND id = ?1 AND name = ?2"
+pub fn fold(Unfolded { of, id, name }: &Unfolded) -> Statement {
+    let sql = match of {
+        UnfoldedKind::User => {
+            "UPDATE users SET username_folded = ?3 WHERE id = ?1 AND username = ?2"
+        }
+        UnfoldedKind::Tombstone => "UPDATE tombstones SET username_folded = ?3 WHERE username = ?2",
+        UnfoldedKind::Group => {
+            "UPDATE units SET name_folded = ?3
+             WHERE object_type = 'GROUP' AND id = ?1 AND name = ?2"
+        }
     };
     Statement::new(sql, [Param::Int64(*id), name.as_str().into(), text::folded(name).into()])
 }

@@ -25,7 +25,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn no_line_is_longer_than_a_hundred_columns() {
     let mut found = Vec::new();
-    FOLDERS.iter().for_each(|folder| files(Path::new(folder), &mut found));
+    for folder in FOLDERS {
+        files(Path::new(folder), &mut found);
+    }
     assert!(found.len() > 300, "{}", found.len());
     let mut long = Vec::new();
     for path in found {

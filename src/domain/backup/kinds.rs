@@ -744,6 +744,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("token_apps.issuer", "it is computed from the policy"),
     ("provisioned_counts", "triggers count the users and groups as they are imported"),
     ("users.username_folded", "it is computed from the name"),
+    ("tombstones.username_folded", "it is computed from the name"),
     ("units.name_folded", "it is computed from the name"),
     ("mapped_groups", "triggers take them from the policies of the token apps"),
     ("machine_keys.session_id", "a key that ends with an opaque token is left out with it"),

@@ -82,7 +82,9 @@ fn of_lower_case(c: char, like: impl Fn(char) -> Option<String>) -> Option<Strin
     }
 }
 
-fn is_mark(c: char) -> bool {
+/// Whether the character is a combining mark, which databases may ignore.
+#[must_use]
+pub fn is_mark(c: char) -> bool {
     matches!(
         get_general_category(c),
         GeneralCategory::NonspacingMark

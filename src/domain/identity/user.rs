@@ -97,6 +97,9 @@ impl Username {
         if let Some(c) = text.chars().find(|&c| is_full_width(c)) {
             return Err(format!("must not have the full-width character U+{:04X}", u32::from(c)));
         }
+        if text.chars().all(look_alikes::is_mark) {
+            return Err("must not consist of combining marks only".to_owned());
+        }
         if !text::is_nfc(text) {
             return Err("must be in Unicode's normal form C".to_owned());
         }
@@ -327,6 +330,7 @@ mod tests {
             ("ad\u{34f}min", "U+034F"),
             ("ＡDMIN", "full-width"),
             ("admin１", "full-width"),
+            ("\u{301}\u{323}", "marks only"),
             ("A\u{30a}lice", "normal form C"),
             ("\u{212b}lice", "normal form C"),
         ];

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::signatures::Issuer;
-use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
+use crate::support::{Isolate, Request, World, admin, all_at_once, block_on, forge, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

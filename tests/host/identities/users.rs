@@ -594,15 +594,18 @@ fn a_token_creates_no_user_who_may_be_taken_for_another() {
 fn a_token_creates_no_user_whose_name_looks_like_a_deleted_users() {
     with_app(&json!({}), |isolate| {
         let of = |name: &str| token(isolate, &json!({ "sub": name }));
-        for name in ["Bob", "carol"] {
+        for name in ["Bob", "carol", "\u{414}\u{438}\u{43c}\u{430}"] {
             verified(isolate, &of(name));
-            let path = format!("/v1/users?username={name}");
+            let encoded =
+                percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+            let path = format!("/v1/users?username={encoded}");
             let listed = json_of(&isolate.administer("GET", &path, &json!(null)));
             let id = &listed["items"][0]["id"];
             let deleted = isolate.administer("DELETE", &format!("/v1/users/{id}"), &json!(null));
             assert_eq!(deleted.status, 204, "{}", deleted.body);
         }
-        for name in ["bob", "BOB", "b\u{f3}b", "b\u{43e}b", "Carol", "\u{441}arol"] {
+        let alike = ["bob", "BOB", "b\u{f3}b", "b\u{43e}b", "Carol", "\u{441}arol"];
+        for name in alike.into_iter().chain(["\u{434}\u{438}\u{43c}\u{430}"]) {
             let refused = verify(isolate, &of(name));
             assert_eq!(refused, (403, "name_conflict".to_owned()), "{name}");
             let asked = json!({ "token": of(name) });
@@ -632,6 +635,21 @@ fn a_claim_of_groups_that_cannot_be_used_is_the_reason_also_for_a_name_that_nobo
             isolate.administer("POST", "/v1/explain", &json!({ "token": token, "app": "Synced" }));
         assert!(explained.body.contains("the claim groups"), "{}", explained.body);
         assert!(!explained.body.contains("look alike"), "{}", explained.body);
+    });
+}
+
+/// An import does not fold such names, and neither did an older release.
+#[test]
+fn the_scheduled_event_folds_names_of_deleted_users() {
+    with_app(&json!({}), |isolate| {
+        let line = json!({
+            "record": "tombstone", "username": "\u{416}\u{430}\u{43d}\u{43d}\u{430}", "id": 77,
+        });
+        let imported = isolate.administer("POST", "/v1/import", &line);
+        assert_eq!(imported.status, 200, "{}", imported.body);
+        block_on(postern::actions::housekeeping::run(&isolate.cx())).expect("the scheduled event");
+        let alike = token(isolate, &json!({ "sub": "\u{436}\u{430}\u{43d}\u{43d}\u{430}" }));
+        assert_eq!(verify(isolate, &alike), (403, "name_conflict".to_owned()));
     });
 }
 
