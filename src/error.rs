@@ -432,6 +432,7 @@ impl Fault {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), for_callers: "the database does not answer", retry_after_s: None }
     }
+
     #[must_use]
     pub fn of_issuer(self) -> Self {
         Self { for_callers: "the token's issuer does not answer", ..self }
@@ -587,8 +588,9 @@ impl fmt::Display for Refusal {
             }
             Self::IdConflict => "the token gives its user another id",
             Self::NameConflict => {
-                "the token's user name differs from another user's only in case, accents or \
-                 letters that look alike. An administrator can create the user"
+                "the token's user name differs from that of another user, or of a deleted one, \
+                 only in case, accents or letters that look alike. \
+                 An administrator can create the user"
             }
             Self::CrossOrigin => {
                 "a page of another origin may not use the cookie. \

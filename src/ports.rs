@@ -160,6 +160,7 @@ pub trait Tasks {
     /// Runs the future to its end, even after the answer has been sent.
     fn spawn(&self, task: LocalFuture<'static, ()>);
 }
+
 pub trait Log {
     /// Writes one line, which must never hold a secret, a password or a token.
     fn line(&self, text: &str);

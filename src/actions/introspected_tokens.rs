@@ -80,6 +80,7 @@ impl<'a> Shown<'a> {
         Self { token: token.text(), is_jwt: true, issuer: token.issuer() }
     }
 }
+
 pub enum Told {
     /// There is no endpoint to ask.
     Nobody,

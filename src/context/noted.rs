@@ -181,6 +181,7 @@ impl Cost {
         self.rows.set(self.rows.get().saturating_add(rows));
         self.time.set(self.time.get() + took.max(Millis(0)));
     }
+
     #[must_use]
     pub fn asked(&self) -> u32 {
         self.asked.get()

@@ -198,6 +198,7 @@ pub fn use_for_token(used: &str, access_key: &str, expires_at: Millis) -> Statem
 pub fn prune_signatures(now: Millis) -> Statement {
     Statement::new("DELETE FROM used_signatures WHERE expires_at <= ?1", [Param::from(now)])
 }
+
 #[must_use]
 pub fn prune_tokens(now: Millis) -> Statement {
     Statement::new(

@@ -710,6 +710,7 @@ pub async fn without_secret(
     );
     sql::all(cx, statement, |row| Ok(row.text("what")?.to_owned())).await
 }
+
 pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
     let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| {
         match kind.table {

@@ -216,6 +216,7 @@ mod tests {
             }
         }
     }
+
     fn migrated() -> rusqlite::Connection {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         let entries = std::fs::read_dir("migrations").unwrap();

@@ -120,6 +120,7 @@ pub fn insert_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
         [kind.object_type().name().into(), Param::Int64(id), Param::Int64(user_id)],
     )
 }
+
 #[must_use]
 pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     Statement::new(
@@ -164,6 +165,7 @@ pub fn join_groups(
 fn ids(ids: &[i64]) -> Param {
     sql::stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()
 }
+
 #[must_use]
 pub fn delete_members(kind: UnitKind, id: i64) -> Statement {
     Statement::new(

@@ -113,7 +113,7 @@ fn expected() -> String {
     let mut table =
         "# An ASCII text in lower case, and the code points in hexadecimal that may be \
                      taken for it.\n# A space is written as _SPACE_. From Unicode's \
-                     confusables.txt and UnicodeData.txt, by tests/host/look_alikes.rs.\n"
+                     confusables.txt and UnicodeData.txt, by\n# tests/host/look_alikes.rs.\n"
             .to_owned();
     for (ascii, characters) in rows {
         let ascii = if ascii == " " { "_SPACE_" } else { &ascii };

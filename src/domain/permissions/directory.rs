@@ -41,6 +41,7 @@ pub enum UnitKind {
     Department,
     Group,
 }
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub kind: UnitKind,
