@@ -2,24 +2,11 @@
 // by mouse and by keyboard alone. tests/all/console/ has the rest: pages, failures, hostile pages,
 // size.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { DEEDS } from "./console/deeds.mjs";
-import { fill } from "./console/filled.mjs";
 import { HANDS } from "./console/hands.mjs";
-import { LANGUAGES, WIDTHS, openWatched, signIn, startConsole } from "./console/support.mjs";
-import { startBrowser } from "./support/browser.mjs";
-
-let [browser, postern] = [];
-const stops = [];
-before(async () => {
-  browser = await startBrowser();
-  postern = await startConsole({ after: (stop) => stops.push(stop) });
-  await fill(postern);
-});
-after(async () => {
-  await browser?.close();
-  for (const stop of stops) await stop();
-});
+import { browser, postern } from "./console/shared.mjs";
+import { LANGUAGES, WIDTHS, openWatched, signIn } from "./console/support.mjs";
 
 for (const language of Object.keys(LANGUAGES)) {
   for (const width of WIDTHS) {
